@@ -1,0 +1,5 @@
+"""`python -m mailrider`."""
+
+from mailrider.cli.main import main
+
+main()

@@ -1,0 +1,270 @@
+"""The work of `mailrider deliver`: from parcels to rows.
+
+A parcel becomes one request for every `smtp_destination_recipient_limit` recipients.  In a burst all requests wait in their
+destination's queue at once; otherwise one parcel is worked off after the other.  SIGINT and SIGTERM end running
+deliveries before their next server: what is left then is deferred, and every row is still written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mailrider.cli.parcels import (
+    STANDARD_INPUT,
+    Batch,
+    Parcel,
+    parse_client_arguments,
+    parse_recipient_argument,
+    parse_request,
+    read_batch,
+)
+from mailrider.cli.rows import Rows
+from mailrider.delivery.portions import split_recipients
+from mailrider.errors import MissingInput, WrongUsage
+from mailrider.events import Observer
+from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
+from mailrider.model.request import BodyType, DeliveryRequest, Recipient
+from mailrider.observe.lines import LineWriter
+from mailrider.queue.burst import Burst
+from mailrider.settings import Settings
+from mailrider.spool.message import MemoryMessage, Message, UnreadableMessage, read_message
+from mailrider.wiring import Engine, SystemClock, choose_configuration, read_settings
+
+EX_UNAVAILABLE = 69
+EX_TEMPFAIL = 75
+
+
+def run_deliver(
+    directory: Path | None,
+    overrides: tuple[str, ...],
+    verbose: int,
+    log_format: str,
+    batch_file: str | None,
+    message_file: str | None,
+    given: Mapping[str, Any],
+) -> int:
+    """Deliver what the command line asks for; the exit code comes back."""
+    batch = _read_work(batch_file, message_file, given)
+    settings = read_settings(choose_configuration(directory), overrides)
+    errors = LineWriter(2)
+    log = _open_log(errors, settings, log_format, verbose)
+    _warn_of_settings(settings, errors)
+    rows_out = LineWriter(1)
+    rows = Rows(rows_out.write, numbered=batch_file is not None)
+    gc.freeze()  # the parcels live to the end: no need to look through them again and again
+    try:
+        _run_loop(_deliver_all(batch, settings, log, rows))
+    finally:
+        rows_out.flush()
+        errors.flush()
+    if rows.deferred:
+        return EX_TEMPFAIL
+    return EX_UNAVAILABLE if rows.bounced else 0
+
+
+def _run_loop(work: Any) -> None:
+    """Run on uvloop where the platform has it."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
+
+
+def _read_work(batch_file: str | None, message_file: str | None, given: Mapping[str, Any]) -> Batch:
+    """A batch, or the options of one message as a batch of one."""
+    options = {key: value for key, value in given.items() if value not in (None, (), False)}
+    if batch_file is not None:
+        options.pop("transport", None)
+        if message_file is not None or options:
+            raise WrongUsage("--batch takes everything from its file: give no message and no envelope beside it")
+        return read_batch(batch_file)
+    if message_file is None:
+        raise WrongUsage("no message file is given; - is standard input")
+    request: dict[str, Any] = dict(options)
+    for needed in ("nexthop", "sender"):
+        if needed not in request:
+            raise WrongUsage(f"--{needed} is missing")
+    request["recipients"] = [parse_recipient_argument(text) for text in request.get("recipients", ())]
+    if not request["recipients"]:
+        raise WrongUsage("--recipient is missing")
+    request["xforward"] = parse_client_arguments(request.get("xforward", ()))
+    request["message_file"] = message_file
+    return Batch(sequential=True, parcels=(parse_request(request),))
+
+
+def _open_log(errors: LineWriter, settings: Settings, log_format: str, verbose: int) -> Observer:
+    if log_format == "json":
+        from mailrider.observe.json_lines import JsonLog
+
+        return JsonLog(errors.write, clock=SystemClock())
+    from mailrider.observe.text import TextLog
+
+    log = TextLog(
+        errors.write,
+        resolution_digits=settings.delay_logging_resolution_limit,
+        address_format=settings.info_log_address_format,
+        helpful=settings.helpful_warnings,
+    )
+    if not verbose:
+        return log
+    from mailrider.observe.transcript import Transcript
+
+    transcript = Transcript(errors.write)
+
+    def observe(event: Any) -> None:
+        transcript(event)
+        log(event)
+
+    return observe
+
+
+def _warn_of_settings(settings: Settings, errors: LineWriter) -> None:
+    """Nothing that was set is ignored in silence."""
+    for warning in (*settings.warnings, *settings.obsolete()):
+        errors.write(f"warning: {warning}")
+    for name in settings.not_in_effect():
+        errors.write(f"warning: {name} is set and not in effect yet")
+
+
+async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, rows: Rows) -> None:
+    engine = Engine(settings, observer)
+    engine.check()
+    _check_nexthops(batch, engine)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, engine.drain)
+    burst = Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
+    try:
+        if batch.sequential:
+            for position, parcel in enumerate(batch.parcels):
+                if parcel.pause_seconds:
+                    await asyncio.sleep(parcel.pause_seconds)
+                await burst.run(_Consignment(position, parcel, engine, rows).portions())
+        else:
+            await burst.run(
+                portion
+                for position, parcel in enumerate(batch.parcels)
+                for portion in _Consignment(position, parcel, engine, rows).portions()
+            )
+    finally:
+        await engine.close()
+
+
+def _check_nexthops(batch: Batch, engine: Engine) -> None:
+    """A next hop that makes no sense is found before anything is sent."""
+    for parcel in batch.parcels:
+        engine.agent(parcel.transport, parcel.service).check_nexthop(parcel.nexthop)
+
+
+class _Door:
+    """The caller keeps the mail, and hears from us when we are done: so everything counts as recorded."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def deliver(self, request: DeliveryRequest) -> DeliveryReport:
+        """Deliver with the agent of the request's service."""
+        return await self._engine.agent(request.transport, request.service).deliver(request, self)
+
+    async def settle(self, recipient: Recipient, outcome: Outcome) -> Recorded:
+        """See `model.outcome.Recorder`."""
+        return Recorded.RECORDED
+
+
+class _Consignment:
+    """A parcel on its way: its portions, and their outcomes until all are in."""
+
+    __slots__ = ("_engine", "_message", "_missing", "_outcomes", "_position", "_rows", "hand_over", "parcel")
+
+    def __init__(self, position: int, parcel: Parcel, engine: Engine, rows: Rows) -> None:
+        self._position = position
+        self.parcel = parcel
+        self._engine = engine
+        self._rows = rows
+        self._message: Message | UnreadableMessage | None = None
+        self._outcomes: list[Outcome | None] = [None] * len(parcel.given)
+        self._missing = len(parcel.given)
+        self.hand_over = ""
+
+    def portions(self) -> Iterator[_Portion]:
+        """The requests that the parcel makes."""
+        start = 0
+        for recipients in split_recipients(
+            self.parcel.envelope.recipients, self._engine.recipient_limit(self.parcel.service)
+        ):
+            yield _Portion(self, start, recipients)
+            start += len(recipients)
+
+    def message(self) -> Message | UnreadableMessage:
+        """The message, read when it is first needed."""
+        if self._message is None:
+            try:
+                if self.parcel.message_file == STANDARD_INPUT:
+                    self._message = MemoryMessage(sys.stdin.buffer.read())
+                else:
+                    self._message = read_message(self.parcel.message_file)
+            except MissingInput as gone:
+                self._message = UnreadableMessage(str(gone))
+        return self._message
+
+    def take(self, start: int, report: DeliveryReport) -> None:
+        """A portion is done; with the last one the rows are written and the message is let go."""
+        self._outcomes[start : start + len(report.outcomes)] = report.outcomes
+        if report.hand_over is not None:
+            self.hand_over = report.hand_over.transport
+        self._missing -= len(report.outcomes)
+        if not self._missing:
+            self._message = None
+            self._rows.add(self._position, self.parcel.given, self._outcomes, self.hand_over)
+
+
+class _Portion:
+    """As many recipients of a parcel as go into one request: a `queue.burst.Work`."""
+
+    __slots__ = ("_consignment", "_recipients", "_start", "nexthop", "service")
+
+    def __init__(self, consignment: _Consignment, start: int, recipients: tuple[Recipient, ...]) -> None:
+        self._consignment = consignment
+        self._start = start
+        self._recipients = recipients
+        self.nexthop = consignment.parcel.nexthop
+        self.service = consignment.parcel.service
+
+    def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+        """See `queue.burst.Work`."""
+        parcel = self._consignment.parcel
+        message = self._consignment.message()
+        envelope = parcel.envelope
+        if len(self._recipients) != len(envelope.recipients):
+            envelope = replace(envelope, recipients=self._recipients)
+        if message.labelled_8bit:
+            envelope = replace(envelope, body=BodyType.EIGHT_BIT)
+        now = SystemClock.wall_seconds()
+        return DeliveryRequest(
+            envelope=envelope,
+            content=message,
+            nexthop=parcel.nexthop,
+            transport=parcel.transport,
+            service=parcel.service,
+            queue_id=parcel.queue_id,
+            arrival_seconds=now - parcel.age_seconds,
+            active_seconds=now,
+            probe=parcel.probe,
+            cache_load=cache_load,
+            cache_store=cache_store,
+            client=parcel.client,
+        )
+
+    def report(self, report: DeliveryReport) -> None:
+        """See `queue.burst.Work`."""
+        self._consignment.take(self._start, report)

@@ -1,0 +1,94 @@
+"""The `mailrider` command: finds the subcommand, and turns errors into one sentence and an exit code (sysexits.h).
+
+Each subcommand is imported when it is asked for, so that none pays for another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from mailrider import errors
+
+EX_USAGE = 64
+EX_NOINPUT = 66
+EX_UNAVAILABLE = 69
+EX_SOFTWARE = 70
+EX_TEMPFAIL = 75
+EX_CONFIG = 78
+EX_INTERRUPTED = 130
+
+COMMANDS = {
+    "config": ("mailrider.cli.config", "show and check settings"),
+    "deliver": ("mailrider.cli.deliver", "deliver one message, or a batch, now and without a queue"),
+    "demo": ("mailrider.cli.demo", "the main job on a fresh machine, nothing else needed"),
+}
+
+PLANNED = ("agent", "probe", "queue", "sendmail", "serve", "table", "tlsrpt")
+"""Commands that are not there yet: named, and refused."""
+
+_EXIT_CODES = (
+    (errors.WrongUsage, EX_USAGE),
+    (errors.WrongConfiguration, EX_CONFIG),
+    (errors.MissingInput, EX_NOINPUT),
+    (errors.TableTrouble, EX_TEMPFAIL),
+)
+
+
+class _Commands(click.Group):
+    """A group that knows its commands by name and imports them when needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in PLANNED:
+            raise errors.WrongUsage(f"the command {cmd_name} is not there yet")
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+        with formatter.section("Shell completion"):
+            formatter.write_text('bash: eval "$(_MAILRIDER_COMPLETE=bash_source mailrider)"; zsh_source, fish_source likewise')
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="mailrider", message="%(prog)s %(version)s")
+def mailrider() -> None:
+    """Mailrider, an outbound mail delivery agent: SMTP and LMTP, configured by main.cf."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line.  Always ends with `SystemExit`; never shows a traceback for what is not a fault of ours."""
+    try:
+        mailrider.main(args=arguments, prog_name="mailrider", standalone_mode=False)
+    except errors.MailriderError as error:
+        _end(str(error), next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), EX_SOFTWARE))
+    except click.exceptions.Abort:
+        _end("interrupted", EX_INTERRUPTED)
+    except click.ClickException as error:
+        _end(error.format_message().replace("\n", " "), EX_USAGE)
+    except KeyboardInterrupt:
+        _end("interrupted", EX_INTERRUPTED)
+    except BrokenPipeError:
+        # Nobody reads what we say.  Python would complain once more when it flushes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(EX_TEMPFAIL) from None
+    raise SystemExit(0)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    shown = "".join(character if character.isprintable() else "?" for character in sentence)
+    print(f"mailrider: {shown}", file=sys.stderr)
+    raise SystemExit(code)

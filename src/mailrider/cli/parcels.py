@@ -1,0 +1,243 @@
+"""What the command line or a batch file asks for, checked and ready to become delivery requests.
+
+A *parcel* is one request without its message: the message file is only known to be there, and is read when its turn
+comes.  Whatever is wrong is `WrongUsage` (an argument, a field) or `MissingInput` (a file), before anything is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mailrider.errors import MissingInput, WrongUsage
+from mailrider.model.address import parse_address
+from mailrider.model.request import BodyType, Envelope, Notify, Recipient, Transport
+
+BATCH_LIMIT_OCTETS = 512 * 1024 * 1024
+"""A larger batch file is a mistake: a million requests need half of this."""
+
+STANDARD_INPUT = "-"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OPTION = re.compile(r";(notify|orcpt)=", re.IGNORECASE)
+_NOTIFY = {flag.name.lower(): flag for flag in Notify if flag.name is not None}
+_CLIENT_ATTRIBUTES = frozenset({"name", "addr", "port", "proto", "helo", "ident", "source"})
+_REQUEST_KEYS = frozenset({
+    "transport", "nexthop", "sender", "message_file", "queue_id", "recipients", "envid", "ret", "body", "smtputf8",
+    "requiretls", "verify", "age", "xforward", "pause_before", "service",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One request of the caller.  `given` are the recipients as they were written, for the output."""
+
+    envelope: Envelope
+    given: tuple[str, ...]
+    nexthop: str
+    transport: Transport
+    service: str
+    message_file: str
+    queue_id: str = "NOQUEUE"
+    probe: bool = False
+    age_seconds: float = 0.0
+    pause_seconds: float = 0.0
+    client: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Requests in the order given; `sequential` starts each when the one before is done."""
+
+    sequential: bool
+    parcels: tuple[Parcel, ...]
+
+
+def read_batch(path: str) -> Batch:
+    """Read a batch file: `{"mode": "sequential"|"burst", "requests": [...]}`."""
+    try:
+        if os.stat(path).st_size > BATCH_LIMIT_OCTETS:
+            raise WrongUsage(f"batch file {path} is larger than {BATCH_LIMIT_OCTETS} octets")
+        with open(path, "rb") as file:
+            document = json.load(file)
+    except OSError as cause:
+        raise MissingInput(f"cannot read batch file {path}: {cause.strerror}") from None
+    except (ValueError, RecursionError) as cause:
+        raise WrongUsage(f"batch file {path} is not JSON: {cause}") from None
+    if not isinstance(document, dict) or not isinstance(document.get("requests"), list):
+        raise WrongUsage(f'batch file {path} must hold {{"mode": ..., "requests": [...]}}')
+    mode = document.get("mode", "sequential")
+    if mode not in ("sequential", "burst"):
+        raise WrongUsage(f"batch file {path}: mode is {mode!r}, expected sequential or burst")
+    parcels = []
+    for number, request in enumerate(document["requests"], 1):
+        try:
+            parcels.append(parse_request(request))
+        except (WrongUsage, MissingInput) as fault:
+            raise type(fault)(f"batch file {path}: request {number}: {fault}") from None
+    return Batch(mode == "sequential", tuple(parcels))
+
+
+def parse_request(request: Mapping[str, Any]) -> Parcel:
+    """One request of a batch; the command line is put into the same form."""
+    if not isinstance(request, dict):
+        raise WrongUsage("expected an object")
+    unknown = request.keys() - _REQUEST_KEYS
+    if unknown:
+        raise WrongUsage(f"unknown key {sorted(unknown)[0]!r}")
+    transport = _choose(request, "transport", ("smtp", "lmtp"), "smtp")
+    if request.get("requiretls"):
+        raise WrongUsage("requiretls is not in effect yet, and mail that demands it must not go without")
+    recipients = _read_recipients(request.get("recipients"))
+    envelope = Envelope(
+        sender=parse_address(_text(request, "sender", required=True)),
+        recipients=tuple(recipient for recipient, _ in recipients),
+        envid=_text(request, "envid"),
+        ret=_choose(request, "ret", ("full", "hdrs"), ""),
+        body=BodyType(_choose(request, "body", ("7bit", "8bitmime"), "")),
+        smtputf8=_flag(request, "smtputf8"),
+    )
+    return Parcel(
+        envelope=envelope,
+        given=tuple(text for _, text in recipients),
+        nexthop=_text(request, "nexthop", required=True),
+        transport=Transport(transport),
+        service=_text(request, "service") or transport,
+        message_file=_check_message_file(_text(request, "message_file", required=True)),
+        queue_id=_text(request, "queue_id") or "NOQUEUE",
+        probe=_flag(request, "verify"),
+        age_seconds=_number(request, "age"),
+        pause_seconds=_number(request, "pause_before"),
+        client=_read_client(request.get("xforward")),
+    )
+
+
+def parse_recipient_argument(argument: str) -> dict[str, Any]:
+    """`ADDR[;notify=...][;orcpt=type;addr]` as a recipient of a batch; `orcpt=` comes last."""
+    start = _skip_quoted(argument)
+    match = _OPTION.search(argument, start)
+    recipient: dict[str, Any] = {"address": argument[: match.start()] if match else argument}
+    while match:
+        name, begin = match.group(1).lower(), match.end()
+        match = None if name == "orcpt" else _OPTION.search(argument, begin)
+        value = argument[begin : match.start()] if match else argument[begin:]
+        recipient[name] = value.split(",") if name == "notify" else value
+    return recipient
+
+
+def _skip_quoted(text: str) -> int:
+    """Where the quoted local part of an address ends, 0 if there is none."""
+    if not text.startswith('"'):
+        return 0
+    match = re.match(r'"(?:\\.|[^"\\])*"', text, re.DOTALL)
+    return match.end() if match else 0
+
+
+def _read_recipients(given: object) -> list[tuple[Recipient, str]]:
+    if not isinstance(given, list) or not given:
+        raise WrongUsage("no recipient is given")
+    return [_read_recipient({"address": item} if isinstance(item, str) else item) for item in given]
+
+
+def _read_recipient(item: object) -> tuple[Recipient, str]:
+    if not isinstance(item, dict):
+        raise WrongUsage(f"recipient {item!r} is neither a text nor an object")
+    text = _text(item, "address", required=True)
+    address = parse_address(text)
+    if not address:
+        raise WrongUsage("a recipient is empty")
+    if len(item) == 1:
+        return Recipient(address), text
+    notify = Notify.UNSET
+    for word in item.get("notify") or ():
+        if not isinstance(word, str) or word.lower() not in _NOTIFY:
+            raise WrongUsage(f"recipient {text}: notify={word}, expected never, or a list of success, failure and delay")
+        notify |= _NOTIFY[word.lower()]
+    if Notify.NEVER in notify and notify is not Notify.NEVER:
+        raise WrongUsage(f"recipient {text}: notify=never goes with nothing else")
+    orcpt = _text(item, "orcpt")
+    if orcpt and ";" not in orcpt:
+        raise WrongUsage(f"recipient {text}: orcpt={orcpt}, expected type;address")
+    return Recipient(address, orcpt=orcpt, notify=notify), text
+
+
+def _read_client(given: object) -> dict[str, str]:
+    if not given:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise WrongUsage("xforward must be an object of texts")
+    unknown = given.keys() - _CLIENT_ATTRIBUTES
+    if unknown:
+        raise WrongUsage(f"xforward attribute {sorted(unknown)[0]!r}, expected one of {', '.join(sorted(_CLIENT_ATTRIBUTES))}")
+    return dict(given)
+
+
+def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
+    """`--xforward name=value` as an object."""
+    client = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            raise WrongUsage(f"--xforward {argument}: expected NAME=VALUE")
+        client[name.lower()] = value
+    return client
+
+
+def _check_message_file(path: str) -> str:
+    """The path of a message that can be read, as far as can be told without reading it."""
+    if path == STANDARD_INPUT:
+        return path
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as cause:
+        raise MissingInput(f"cannot open message file {path}: {cause.strerror}") from None
+    except ValueError:
+        raise WrongUsage("message file name contains a NUL character") from None
+    if stat.S_ISDIR(mode):
+        raise MissingInput(f"cannot open message file {path}: it is a directory")
+    if not os.access(path, os.R_OK):
+        raise MissingInput(f"cannot open message file {path}: Permission denied")
+    return path
+
+
+def _text(request: Mapping[str, Any], key: str, *, required: bool = False) -> str:
+    value = request.get(key)
+    if value is None:
+        if required:
+            raise WrongUsage(f"{key} is missing")
+        return ""
+    if not isinstance(value, str):
+        raise WrongUsage(f"{key} is {value!r}, expected a text")
+    if not value.isprintable() and _CONTROL.search(value):
+        raise WrongUsage(f"{key} {value!r} contains a control character")
+    return value
+
+
+def _flag(request: Mapping[str, Any], key: str) -> bool:
+    value = request.get(key, False)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise WrongUsage(f"{key} is {value!r}, expected true or false")
+
+
+def _number(request: Mapping[str, Any], key: str) -> float:
+    value = request.get(key)
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e10:
+        raise WrongUsage(f"{key} is {value!r}, expected a number of seconds")
+    return float(value)
+
+
+def _choose(request: Mapping[str, Any], key: str, words: tuple[str, ...], default: str) -> str:
+    value = request.get(key)
+    if not value:
+        return default
+    if isinstance(value, str) and value.lower() in words:
+        return value.lower()
+    raise WrongUsage(f"{key} is {value!r}, expected {' or '.join(words)}")

@@ -1,0 +1,71 @@
+"""The result rows of `mailrider deliver`: one JSON object per recipient and line, in the order of the request.
+
+Rows of one message are written together as soon as those of all messages before it have been.  Keys::
+
+    {"message": 1, "recipient": "b@dest.example", "status": "sent", "dsn": "2.0.0",
+     "relay": "mx1.dest.example[192.0.2.1]:25", "text": "250 2.0.0 Ok", "conn_use": 1, "action": "relayed"}
+
+`message` counts from 1 and is there in a batch only.  `in_doubt` is there, and true, where the message may have been
+delivered although it counts as deferred.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from mailrider.model import status as status_code
+from mailrider.model.outcome import Action, Outcome, Status
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Rows:
+    """Writes rows in order, and keeps count for the exit code."""
+
+    __slots__ = ("_held", "_next", "_numbered", "_write", "bounced", "deferred", "sent")
+
+    def __init__(self, write: Callable[[str], None], *, numbered: bool) -> None:
+        self._write = write
+        self._numbered = numbered
+        self._next = 0
+        self._held: dict[int, list[str]] = {}
+        self.sent = self.deferred = self.bounced = 0
+
+    def add(self, position: int, given: Sequence[str], outcomes: Sequence[Outcome | None], best_mx: str) -> None:
+        """The outcomes of the message at `position`, counted from 0.  `best_mx` explains outcomes that are None."""
+        rows = [
+            self._row(position, recipient, outcome if outcome is not None else _not_passed(best_mx))
+            for recipient, outcome in zip(given, outcomes, strict=True)
+        ]
+        self._held[position] = rows
+        while self._next in self._held:
+            for row in self._held.pop(self._next):
+                self._write(row)
+            self._next += 1
+
+    def _row(self, position: int, recipient: str, outcome: Outcome) -> str:
+        status = outcome.status
+        if status is Status.SENT or status is Status.DELIVERABLE:
+            self.sent += 1
+        elif status is Status.DEFERRED:
+            self.deferred += 1
+        else:
+            self.bounced += 1
+        row: dict[str, object] = {"message": position + 1} if self._numbered else {}
+        row["recipient"] = recipient
+        row["status"] = status.value
+        row["dsn"] = outcome.status_code
+        row["relay"] = outcome.relay
+        row["text"] = outcome.text
+        row["conn_use"] = outcome.connection_use
+        row["action"] = outcome.action.value
+        if outcome.in_doubt:
+            row["in_doubt"] = True
+        return _encode(row)
+
+
+def _not_passed(transport: str) -> Outcome:
+    """Recipients for best_mx_transport: there is no other transport behind a single command."""
+    text = f"mail for this destination is for transport {transport} of this host, which a one-shot delivery cannot reach"
+    return Outcome(Status.DEFERRED, status_code.SERVER_UNAVAILABLE, text, action=Action.DELAYED)

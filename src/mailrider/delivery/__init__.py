@@ -1,0 +1,1 @@
+"""One delivery request in, one outcome per recipient out."""

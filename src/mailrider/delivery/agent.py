@@ -1,0 +1,86 @@
+"""The delivery agent: a request goes in, and every recipient comes out settled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mailrider.clock import Clock
+from mailrider.delivery.attempt import Progress
+from mailrider.delivery.cache import ConnectionCache
+from mailrider.delivery.ledger import Ledger
+from mailrider.delivery.profile import Profile
+from mailrider.delivery.traffic import TrafficMemory
+from mailrider.delivery.walk import Means, Walk
+from mailrider.events import Observer, ignore_event
+from mailrider.model.outcome import DeliveryReport, Recorder
+from mailrider.model.request import DeliveryRequest
+from mailrider.net.deadline import DeadlineWheel
+from mailrider.route.directory import Directory
+
+
+class DeliveryAgent:
+    """Delivers requests over one transport; any number of them at once.
+
+    Cache hints that a request does not give are computed from the traffic to its next hop.
+    """
+
+    __slots__ = ("_clock", "_draining", "_means", "_observer", "_profile", "_traffic", "_walks")
+
+    def __init__(
+        self,
+        profile: Profile,
+        directory: Directory,
+        wheel: DeadlineWheel,
+        clock: Clock,
+        observer: Observer = ignore_event,
+    ) -> None:
+        self._profile = profile
+        self._means = Means(directory, ConnectionCache(), wheel)
+        self._clock = clock
+        self._observer = observer
+        self._traffic = TrafficMemory()
+        self._walks: set[Walk] = set()
+        self._draining = False
+
+    def check_nexthop(self, nexthop: str) -> None:
+        """Raises `WrongUsage` for a next hop that makes no sense."""
+        self._means.directory.destinations(nexthop)
+
+    async def deliver(self, request: DeliveryRequest, recorder: Recorder) -> DeliveryReport:
+        """Deliver one request: an outcome for every recipient.
+
+        `recorder` hears each outcome as soon as it is final.  Raises `WrongUsage` for a next hop that makes no
+        sense, before anything is done.
+        """
+        itinerary = self._means.directory.itinerary(request.nexthop)
+        ledger = Ledger(request, recorder, self._observer)
+        progress = Progress(request, self._profile, ledger, self._clock, self._observer)
+        load, store = request.cache_load, request.cache_store
+        traffic = None
+        if load is None or store is None:
+            traffic = self._traffic.of((request.service, request.nexthop))
+            traffic.begin(self._clock.monotonic_seconds())
+            load = traffic.load if load is None else load
+            store = traffic.store if store is None else store
+        walk = Walk(progress, itinerary, self._means, load=load, store=store)
+        walk.interrupted = self._draining
+        self._walks.add(walk)
+        try:
+            hand_over = await walk.run()
+        finally:
+            self._walks.discard(walk)
+            if traffic is not None:
+                traffic.end(self._clock.monotonic_seconds())
+        return DeliveryReport(ledger.close(), progress.destination_trouble, hand_over)
+
+    def drain(self) -> None:
+        """End running deliveries before their next server; what is left of them, and all later ones, is deferred."""
+        self._draining = True
+        for walk in self._walks:
+            walk.interrupted = True
+
+    async def close(self) -> None:
+        """Close kept connections, and let those that are saying QUIT finish."""
+        cache = self._means.cache
+        cache.close()
+        await asyncio.gather(*(session.connection.left() for session in list(cache.open)), return_exceptions=True)

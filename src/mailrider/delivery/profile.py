@@ -1,0 +1,137 @@
+"""What the settings mean for one transport, computed once: the numbers and words that every delivery needs.
+
+A `Profile` is made from `Settings` bound to the transport, so the `smtp_` names here read the `lmtp_` mirrors where the
+protocol is LMTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailrider.errors import WrongConfiguration, WrongUsage
+from mailrider.model.request import Transport
+from mailrider.model.server import Family
+from mailrider.net.connection import Patience
+from mailrider.net.dial import DialTerms
+from mailrider.route.nexthop import Destination, parse_destinations
+from mailrider.settings import Settings
+from mailrider.smtp.capabilities import known_discards
+from mailrider.smtp.stage import STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """When connections are kept (postconf(5), `smtp_connection_cache_...`)."""
+
+    on_demand: bool
+    destinations: frozenset[str]
+    idle_seconds: float
+    reuse_seconds: float
+    reuse_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How mail is delivered over one transport."""
+
+    transport: Transport
+    helo_name: str
+    own_name: str
+    patience: Patience
+    dialling: DialTerms
+    cache: CachePolicy
+    discard: frozenset[str]
+    discard_notice: str
+    fallbacks: tuple[Destination, ...]
+    address_limit: int
+    session_limit: int
+    line_length_limit_octets: int
+    reply_line_limit_octets: int
+    always_send_ehlo: bool
+    never_send_ehlo: bool
+    skip_5xx_greeting: bool
+    await_quit: bool
+    quote_envelope: bool
+    convert_to_7bit: bool
+    utf8: bool
+    soft_bounce: bool
+    probe_target: str
+    relayhost: str
+    best_mx_transport: str
+    tls_level: str
+    settings: Settings
+
+    @property
+    def lmtp(self) -> bool:
+        """LMTP rather than SMTP."""
+        return self.transport is Transport.LMTP
+
+
+def make_profile(settings: Settings) -> Profile:
+    """Read everything that a delivery needs.  Raises `WrongConfiguration` for a value that makes no sense."""
+    discard = known_discards(settings.smtp_discard_ehlo_keywords)
+    silent = any(word.lower() == "silent-discard" for word in settings.smtp_discard_ehlo_keywords)
+    return Profile(
+        transport=settings.transport,
+        helo_name=settings.smtp_helo_name,
+        own_name=settings.myhostname,
+        patience=Patience(
+            limits={stage: getattr(settings, stage.timeout) for stage in STAGES},
+            per_request=settings.smtp_per_request_deadline,
+            min_data_rate=settings.smtp_min_data_rate,
+        ),
+        dialling=make_dial_terms(settings),
+        cache=CachePolicy(
+            on_demand=settings.smtp_connection_cache_on_demand,
+            destinations=frozenset(word.lower() for word in settings.smtp_connection_cache_destinations),
+            idle_seconds=min(settings.smtp_connection_cache_time_limit, settings.connection_cache_ttl_limit),
+            reuse_seconds=settings.smtp_connection_reuse_time_limit,
+            reuse_count=settings.smtp_connection_reuse_count_limit,
+        ),
+        discard=frozenset(discard),
+        discard_notice="" if silent or not discard else "discarding EHLO keywords: " + " ".join(discard),
+        fallbacks=parse_fallbacks(settings),
+        address_limit=settings.smtp_mx_address_limit,
+        session_limit=settings.smtp_mx_session_limit,
+        line_length_limit_octets=settings.smtp_line_length_limit,
+        reply_line_limit_octets=settings.line_length_limit,
+        always_send_ehlo=settings.smtp_always_send_ehlo,
+        never_send_ehlo=settings.smtp_never_send_ehlo,
+        skip_5xx_greeting=settings.smtp_skip_5xx_greeting,
+        await_quit=not settings.smtp_skip_quit_response,
+        quote_envelope=settings.smtp_quote_rfc821_envelope,
+        convert_to_7bit=not settings.disable_mime_output_conversion,
+        utf8=settings.smtputf8_enable,
+        soft_bounce=settings.soft_bounce,
+        probe_target=settings.smtp_address_verify_target,
+        relayhost=settings.text("relayhost"),
+        best_mx_transport=settings.best_mx_transport,
+        tls_level=settings.smtp_tls_security_level,
+        settings=settings,
+    )
+
+
+def make_dial_terms(settings: Settings) -> DialTerms:
+    """How sockets are made and bound."""
+    addresses = (
+        (Family.IPV4, settings.smtp_bind_address.strip("[]")),
+        (Family.IPV6, settings.smtp_bind_address6.strip("[]")),
+    )
+    return DialTerms(
+        timeout_seconds=settings.smtp_connect_timeout,
+        bind_addresses=tuple((family, address) for family, address in addresses if address),
+        bind_enforce=settings.smtp_bind_address_enforce,
+        window_octets=settings.tcp_windowsize,
+    )
+
+
+def parse_fallbacks(settings: Settings) -> tuple[Destination, ...]:
+    """The fallback relays as destinations."""
+    try:
+        return parse_destinations(
+            settings.smtp_fallback_relay,
+            default_service=settings.smtp_tcp_port,
+            known_ports=settings.known_tcp_ports,
+        )
+    except WrongUsage as fault:
+        raise WrongConfiguration(f"{settings.transport.value}_fallback_relay: {fault}") from None

@@ -1,0 +1,223 @@
+"""One request on its way from server to server.
+
+Each destination of the itinerary is looked up; kept connections are used where the request may load them; then servers are
+dialled in order until no recipient is left or no server is.  Whoever is left over gets the latest failure as the
+reason, with the safety nets of smtp(8): what looks like a fault of our own configuration is deferred and not bounced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from mailrider.delivery.attempt import Progress, attempt
+from mailrider.delivery.cache import ConnectionCache
+from mailrider.delivery.session import NoSession, Session, open_session
+from mailrider.delivery.trouble import Failure
+from mailrider.events import ConnectFailed, HandedOver, Warned
+from mailrider.model import status as status_code
+from mailrider.model.outcome import HandOver
+from mailrider.model.server import Server
+from mailrider.net.deadline import DeadlineWheel
+from mailrider.route.directory import Directory
+from mailrider.route.exchangers import NotFound
+from mailrider.route.itinerary import Itinerary
+from mailrider.route.nexthop import Destination
+from mailrider.smtp.refusal import Scope
+
+
+class Means(NamedTuple):
+    """What a walk works with; one set serves all walks of an agent."""
+
+    directory: Directory
+    cache: ConnectionCache
+    wheel: DeadlineWheel
+
+
+class Walk:
+    """A request under way.  `interrupted` is set from outside to end it before the next server."""
+
+    __slots__ = (
+        "_destination_key", "_itinerary", "_load", "_means", "_progress", "_store", "_used_kept", "interrupted",
+    )  # fmt: skip
+
+    def __init__(self, progress: Progress, itinerary: Itinerary, means: Means, *, load: bool, store: bool) -> None:
+        self._progress = progress
+        self._itinerary = itinerary
+        self._means = means
+        self._load = load
+        self._store = store
+        self._destination_key: Hashable | None = None
+        self._used_kept: set[tuple[str, int]] = set()
+        self.interrupted = False
+
+    async def run(self) -> HandOver | None:
+        """Go on until every recipient is settled or handed over."""
+        progress, itinerary = self._progress, self._itinerary
+        while progress.ledger.open and not self.interrupted:
+            destination = itinerary.next_destination()
+            if destination is None:
+                break
+            found = await self._means.directory.find(destination, progress.observer)
+            if isinstance(found, NotFound):
+                progress.latest = Failure(Scope.SITE, found.status, found.text)
+                itinerary.servers_not_found(loop=found.loop)
+                continue
+            progress.latest = None
+            servers = [server for server in found.servers if (server.address, server.port) not in self._used_kept]
+            itinerary.servers_found(servers, exchanger_is_self=found.exchanger_is_self)
+            if itinerary.at_first_destination:
+                self._choose_cache_policy(destination)
+            if self._load:
+                await self._use_kept_sessions()
+            await self._try_servers()
+        return await self._settle_left_over() if progress.ledger.open else None
+
+    # -- kept connections ------------------------------------------------------------------------------------------
+
+    def _choose_cache_policy(self, destination: Destination) -> None:
+        """`smtp_connection_cache_destinations` names the host part; else it goes by demand."""
+        cache = self._progress.profile.cache
+        if destination.host.lower() in cache.destinations:
+            self._load = self._store = True
+        elif not cache.on_demand:
+            self._load = self._store = False
+        if self._load or self._store:
+            self._destination_key = ("destination", self._request_key(), destination.text)
+
+    def _request_key(self) -> Hashable:
+        request = self._progress.request
+        return (request.service, request.envelope.smtputf8)
+
+    def _endpoint_key(self, server: Server) -> Hashable:
+        return ("endpoint", self._request_key(), server.address, server.port)
+
+    async def _use_kept_sessions(self) -> None:
+        """First one that was kept for the destination, then those to its best servers."""
+        itinerary, cache, ledger = self._itinerary, self._means.cache, self._progress.ledger
+        if self._destination_key is not None and itinerary.candidates:
+            while ledger.open and (session := cache.take(self._destination_key)) is not None:
+                if await self._use_kept(session):
+                    break
+        best = [server for server in itinerary.candidates if server.preference == itinerary.best_preference]
+        for server in best:
+            while ledger.open and (session := cache.take(self._endpoint_key(server))) is not None:
+                session.is_best_exchanger = True
+                if await self._use_kept(session):
+                    break
+            if not itinerary.candidates:
+                break
+
+    async def _use_kept(self, session: Session) -> bool:
+        """Deliver over a kept connection; False if it turned out to be dead."""
+        server = session.server
+        self._used_kept.add((server.address, server.port))
+        itinerary = self._itinerary
+        remaining = list(itinerary.candidates)
+        itinerary.use_kept(server)
+        result = await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store)
+        if result.dead:
+            itinerary.undo_kept(remaining)
+            self._used_kept.discard((server.address, server.port))
+            session.connection.close()
+            return False
+        self._put_away(session)
+        return True
+
+    def _put_away(self, session: Session) -> None:
+        """Keep the connection for the next message, or let it go."""
+        connection = session.connection
+        keys: list[Hashable] = []
+        if self._destination_key is not None:
+            keys.append(self._destination_key)
+        if connection.reusable:
+            self._destination_key = None  # only the first good session lies under the destination
+            if self._store and not session.is_expired(connection.now_seconds):
+                self._means.cache.keep(session, (*keys, self._endpoint_key(session.server)))
+                return
+        if not connection.is_leaving:
+            connection.close()
+
+    # -- new connections -------------------------------------------------------------------------------------------
+
+    async def _try_servers(self) -> None:
+        itinerary, progress = self._itinerary, self._progress
+        while progress.ledger.open and not self.interrupted:
+            server = itinerary.next_server()
+            if server is None:
+                return
+            session = self._take_kept_backup(server)
+            if session is None:
+                opened = await self._open(server)
+                if isinstance(opened, NoSession):
+                    await self._account_for_no_session(opened, server)
+                    continue
+                session = opened
+            itinerary.count_session()
+            result = await attempt(session, progress, lambda: itinerary.at_last_server, self._store)
+            if result.dead:
+                session.connection.close()
+                itinerary.try_again(server)
+                continue
+            self._put_away(session)
+
+    def _take_kept_backup(self, server: Server) -> Session | None:
+        """Kept connections to the best servers have been used by now; one to a backup may still lie there."""
+        if not self._load or server.preference == self._itinerary.best_preference:
+            return None
+        return self._means.cache.take(self._endpoint_key(server))
+
+    async def _open(self, server: Server) -> Session | NoSession:
+        progress, itinerary = self._progress, self._itinerary
+        opened = await open_session(
+            server,
+            progress.profile,
+            self._means.wheel,
+            progress.observer,
+            queue_id=progress.request.queue_id,
+            nexthop=progress.request.nexthop,
+            is_best_exchanger=server.preference == itinerary.best_preference,
+        )
+        session = opened if isinstance(opened, Session) else opened.session
+        if session is not None and not session.connection.gone:
+            self._means.cache.adopt(session)
+        return opened
+
+    async def _account_for_no_session(self, refused: NoSession, server: Server) -> None:
+        progress = self._progress
+        if refused.session is None:
+            progress.latest = refused.failure
+            progress.observer(ConnectFailed(progress.request.queue_id, server, refused.failure.text))
+        else:
+            last = self._itinerary.at_last_server
+            await progress.fail_all(refused.failure, refused.session, last_server=last)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    async def _settle_left_over(self) -> HandOver | None:
+        """Nobody is left to try: the latest failure decides."""
+        progress, itinerary, profile = self._progress, self._itinerary, self._progress.profile
+        failure = progress.latest
+        if self.interrupted:
+            failure = Failure(Scope.MESSAGE, status_code.SYSTEM_NOT_ACCEPTING, "delivery agent is shutting down")
+        elif failure is None:
+            text = "server unavailable or unable to receive mail"
+            failure = Failure(Scope.SITE, status_code.SERVER_UNAVAILABLE, text)
+        elif status_code.is_hard(failure.status):
+            if itinerary.at_fallback:
+                progress.observer(Warned("smtp_fallback_relay configuration problem"))
+                failure = failure._replace(status=status_code.CONFIGURATION_ERROR)
+            elif not profile.lmtp and profile.relayhost and itinerary.first_text == profile.relayhost:
+                progress.observer(Warned("relayhost configuration problem"))
+                failure = failure._replace(status=status_code.CONFIGURATION_ERROR)
+            elif not profile.lmtp and profile.best_mx_transport and failure.status == status_code.LOOP:
+                return self._hand_over(profile.best_mx_transport)
+        await progress.fail_all(failure, None, last_server=True)
+        return None
+
+    def _hand_over(self, transport: str) -> HandOver:
+        progress = self._progress
+        recipients = progress.ledger.hand_over()
+        for recipient in recipients:
+            progress.observer(HandedOver(progress.request.queue_id, recipient, transport))
+        return HandOver(transport, recipients)

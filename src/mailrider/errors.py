@@ -1,0 +1,66 @@
+"""The exceptions of Mailrider: broken promises, never refusals.
+
+What a server, a table or the DNS *answers* is a value (`model.refusal.Refusal`, `model.outcome.Outcome`,
+`resolver.answer.Answer`).  An exception says that something which was promised did not hold, and its class
+answers whose fault it is::
+
+    MailriderError
+    ├── WrongUsage            the caller or the command line is wrong         exit 64 (EX_USAGE)
+    ├── WrongConfiguration    a setting is wrong: file, line, value, remedy   exit 78 (EX_CONFIG)
+    ├── MissingInput          a file that was named cannot be read            exit 66 (EX_NOINPUT)
+    ├── ContentUnreadable     a message failed while it was being read        the attempt is deferred
+    ├── WireTrouble           thrown *into* a protocol script by its driver
+    │   ├── ConnectionLost    the peer went away
+    │   ├── TimedOut          the peer was silent for too long
+    │   └── PeerBabbles       the peer sent more than a reply may hold
+    ├── TableTrouble          a lookup table could not answer                 a deferral, never a miss
+    └── BrokenPromise         a fault of our own: should never be seen        exit 70 (EX_SOFTWARE)
+
+Foreign exceptions (`OSError`, dnspython's, click's) are translated into these at the border where they arise.
+"""
+
+from __future__ import annotations
+
+
+class MailriderError(Exception):
+    """Anything that Mailrider raises on purpose."""
+
+
+class WrongUsage(MailriderError):
+    """The caller asked for something that cannot be asked for; the text is one sentence for a person."""
+
+
+class WrongConfiguration(MailriderError):
+    """A setting is wrong.  The text names where it stands, the value, and what would be accepted."""
+
+
+class MissingInput(MailriderError):
+    """A file or folder that was named does not exist or cannot be read."""
+
+
+class ContentUnreadable(MailriderError):
+    """The message content failed while it was being read: the content must not be ended with a dot."""
+
+
+class WireTrouble(MailriderError):
+    """The conversation cannot go on.  Thrown into a script at the place where it awaits a reply."""
+
+
+class ConnectionLost(WireTrouble):
+    """The peer closed or reset the connection."""
+
+
+class TimedOut(WireTrouble):
+    """The time limit of a stage ran out (RFC 5321 §4.5.3.2)."""
+
+
+class PeerBabbles(WireTrouble):
+    """One reply grew past the bound that `smtp.reply` sets."""
+
+
+class TableTrouble(MailriderError):
+    """A lookup table could not answer: gone, slow, or its answer makes no sense."""
+
+
+class BrokenPromise(MailriderError):
+    """A fault in Mailrider itself."""

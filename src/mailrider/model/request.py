@@ -1,0 +1,101 @@
+"""A delivery request: one message, one next hop, the recipients that go there."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Transport(enum.Enum):
+    """The protocol that is spoken; it also chooses the `smtp_` or the `lmtp_` parameters."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+
+
+class BodyType(enum.Enum):
+    """What the content was said to be at submission (RFC 6152)."""
+
+    UNKNOWN = ""
+    SEVEN_BIT = "7bit"
+    EIGHT_BIT = "8bitmime"
+
+
+class Notify(enum.Flag):
+    """When the sender wants to hear of a recipient (RFC 3461 §4.1); 0 where nothing was asked."""
+
+    UNSET = 0
+    NEVER = enum.auto()
+    SUCCESS = enum.auto()
+    FAILURE = enum.auto()
+    DELAY = enum.auto()
+
+
+class Content(Protocol):
+    """The message text, open to being read more than once and to failing while it is.
+
+    Lines end with CRLF and the last one is ended; dots are not stuffed.  This is how a spool keeps it and how it goes
+    on the wire, so that the common message is never rewritten.
+    """
+
+    @property
+    def size_octets(self) -> int:
+        """Octets with CRLF line ends, before dot stuffing (RFC 1870 §3)."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The text from its beginning, in pieces of any size; raises `errors.ContentUnreadable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient.  `address` is in its inside form; `token` belongs to the door and is never looked at.
+
+    `original` is the address before aliasing (empty: none known), `orcpt` the RFC 3461 ORCPT value as
+    `type;address`, not encoded.
+    """
+
+    address: str
+    original: str = ""
+    orcpt: str = ""
+    notify: Notify = Notify.UNSET
+    token: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who sends to whom, and what was asked for at submission."""
+
+    sender: str
+    recipients: tuple[Recipient, ...]
+    envid: str = ""
+    ret: str = ""
+    body: BodyType = BodyType.UNKNOWN
+    smtputf8: bool = False
+    requiretls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRequest:
+    """One piece of work for the delivery core, whoever asks for it.
+
+    `service` is the name of the transport in master.cf (it may differ from `transport`, and cache keys hold it).
+    `arrival_seconds` and `active_seconds` are wall-clock times: when the message came in and when its turn came.
+    `probe`: verify the recipients, send no content.  `cache_load` / `cache_store`: whether a kept connection may be
+    used and kept; None leaves it to `delivery`.  `client` holds the XFORWARD attributes of who submitted the message.
+    """
+
+    envelope: Envelope
+    content: Content
+    nexthop: str
+    transport: Transport = Transport.SMTP
+    service: str = "smtp"
+    queue_id: str = "NOQUEUE"
+    arrival_seconds: float = 0.0
+    active_seconds: float = 0.0
+    probe: bool = False
+    trace: bool = False
+    cache_load: bool | None = None
+    cache_store: bool | None = None
+    client: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Decisions of a queue manager: how much at once, and when again."""

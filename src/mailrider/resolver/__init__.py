@@ -1,0 +1,1 @@
+"""Questions to the DNS and to the hosts file: one interface, several fillings."""

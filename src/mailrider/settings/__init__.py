@@ -1,0 +1,8 @@
+"""What the operator said: main.cf text becomes typed, frozen settings."""
+
+from __future__ import annotations
+
+from mailrider.settings.loading import choose_directory, load_settings
+from mailrider.settings.settings import HostFacts, Settings
+
+__all__ = ["HostFacts", "Settings", "choose_directory", "load_settings"]

@@ -1,0 +1,86 @@
+"""From a directory and `-o` options to settings.
+
+What can go wrong: see `maincf` for the file; `WrongUsage` for an option that no parameter and no reference could make use of;
+`WrongConfiguration` for a value that its parameter does not accept, whether or not that parameter is in effect.
+Names in main.cf that belong to other programs are no error: daemons ignore what they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mailrider.errors import WrongUsage
+from mailrider.model.request import Transport
+from mailrider.settings.expansion import find_references
+from mailrider.settings.maincf import Entry, MainCf, parse_override, read_main_cf
+from mailrider.settings.settings import HostFacts, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAIN_CF = "main.cf"
+DIRECTORY_VARIABLE = "MAIL_CONFIG"
+USUAL_DIRECTORY = "/etc/mailrider"
+
+OVERRIDES_LIMIT = 1000
+"""More `-o` than a command line holds."""
+
+
+def load_settings(
+    directory: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    host: HostFacts,
+    transport: Transport = Transport.SMTP,
+    checked: bool = True,
+    read: Callable[[Path], MainCf] = read_main_cf,
+) -> Settings:
+    """Read `directory`/main.cf, put `overrides` (each `name=value`) over it, and check the result.
+
+    Without a directory there are only defaults and overrides.  Of several overrides of one name the last wins.
+    `checked=False` leaves wrong values to be found at their first use, for commands that only show them.
+    """
+    main_cf = read(directory / MAIN_CF) if directory is not None else MainCf({})
+    if len(overrides) > OVERRIDES_LIMIT:
+        raise WrongUsage(f"more than {OVERRIDES_LIMIT} -o options")
+    options = {entry.name: entry for entry in map(parse_override, overrides)}
+    entries = {**main_cf.entries, **options}
+    _refuse_useless(options, entries)
+    settings = Settings(
+        entries,
+        host,
+        transport=transport,
+        directory=str(directory) if directory is not None else "",
+        warnings=main_cf.warnings,
+    )
+    if checked:
+        settings.check()
+    return settings
+
+
+def choose_directory(explicit: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """The configuration directory: what was named, else `$MAIL_CONFIG`, else /etc/mailrider if it has a main.cf, else none."""
+    from pathlib import Path
+
+    if explicit is not None:
+        return explicit
+    if environment.get(DIRECTORY_VARIABLE):
+        return Path(environment[DIRECTORY_VARIABLE])
+    usual = Path(USUAL_DIRECTORY)
+    return usual if (usual / MAIN_CF).exists() else None
+
+
+def _refuse_useless(options: Mapping[str, Entry], entries: Mapping[str, Entry]) -> None:
+    """An option is of use if its name is declared, or if some value refers to it."""
+    unknown = [name for name in options if Settings.find(name) is None]
+    if not unknown:
+        return
+    used: set[str] = set()
+    for entry in entries.values():
+        used.update(find_references(entry.value))
+    for parameter in Settings.declared.values():
+        used.update(find_references(parameter.default))
+    for name in unknown:
+        if name not in used:
+            raise WrongUsage(f"-o {name}: no such parameter, and no value refers to ${name}")

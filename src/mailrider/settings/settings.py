@@ -1,0 +1,304 @@
+"""`Settings`: every parameter as a typed attribute, bound to a transport.
+
+Settings are made by `loading.load_settings` and never change.  A value is expanded and parsed when it is first read and
+costs an attribute access from then on.  `bind` gives the same settings for the other protocol.
+
+What can go wrong: a value that its kind does not accept, or a malformed reference, is `WrongConfiguration` with file and line
+at the first access; `check` finds it earlier.
+
+An expansion sees what postconf(1) sees: every name that was set, the defaults of all declared parameters whatever the
+transport, and an empty text for the rest.  (smtp(8) by itself would not know the defaults of `lmtp_` parameters.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
+
+from mailrider.errors import WrongConfiguration
+from mailrider.model.request import Transport
+from mailrider.settings.catalogue import Catalogue
+from mailrider.settings.expansion import expand
+from mailrider.settings.kinds import Rate
+from mailrider.settings.maincf import Entry
+from mailrider.settings.parameter import FAMILY_PREFIX, Parameter, WrongValue
+
+T = TypeVar("T")
+
+DEFAULT_DOMAIN = "localdomain"
+"""`mydomain` of a host whose name has no dot."""
+
+FOREIGN_SERVICES = frozenset({"smtpd"})
+"""`smtpd_recipient_limit` looks like a parameter of a service and is one of the SMTP server."""
+
+LISTED_SERVICES = ("smtp", "lmtp")
+"""The services whose own queue parameters are listed by name."""
+
+IntegerFamily = Literal[
+    "destination_concurrency_limit",
+    "destination_recipient_limit",
+    "initial_destination_concurrency",
+    "destination_concurrency_failed_cohort_limit",
+    "recipient_limit",
+    "extra_recipient_limit",
+    "recipient_refill_limit",
+    "minimum_delivery_slots",
+    "delivery_slot_cost",
+    "delivery_slot_loan",
+    "delivery_slot_discount",
+]
+TimeFamily = Literal["destination_rate_delay", "transport_rate_delay", "recipient_refill_delay"]
+RateFamily = Literal["destination_concurrency_positive_feedback", "destination_concurrency_negative_feedback"]
+
+
+class HostFacts(NamedTuple):
+    """What the settings have to know of the world; `wiring` finds it out.
+
+    `host_name` is what the system calls itself (gethostname(2)), with or without a domain.  `networks` are those of the
+    interfaces, the default of `mynetworks`.
+    """
+
+    host_name: str
+    process_id: int = 0
+    process_name: str = "smtp"
+    service_name: str = "smtp"
+    networks: tuple[str, ...] = ()
+
+
+class Settings(Catalogue):
+    """What the operator said, with defaults for the rest."""
+
+    _names: ClassVar[dict[str, Parameter[Any]]] = {}
+    _families: ClassVar[dict[str, Parameter[Any]]] = {}
+
+    transport: Transport
+    host: HostFacts
+    entries: Mapping[str, Entry]
+    warnings: tuple[str, ...]
+    """What looked wrong in the file, as log lines without `warning: `."""
+
+    def __init__(
+        self,
+        entries: Mapping[str, Entry],
+        host: HostFacts,
+        *,
+        transport: Transport = Transport.SMTP,
+        directory: str = "",
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.__dict__.update(
+            entries=entries, host=host, transport=transport, directory=directory, warnings=warnings, _resolving=set()
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings are frozen: {name}")
+
+    def __repr__(self) -> str:
+        return f"<Settings for {self.transport.value}, {len(self.entries)} set>"
+
+    def bind(self, transport: Transport) -> Settings:
+        """The same settings read for `transport`: cheap, and `self` where nothing changes."""
+        if transport is self.transport:
+            return self
+        return Settings(
+            self.entries, self.host, transport=transport, directory=self.__dict__["directory"], warnings=self.warnings
+        )
+
+    # What is declared
+
+    @classmethod
+    def find(cls, name: str) -> Parameter[Any] | None:
+        """The declaration of a name in main.cf, or None for one that is not ours to know."""
+        names = cls._names
+        if not names:
+            cls._index()
+        parameter = names.get(name)
+        if parameter is None:
+            for suffix, family in cls._families.items():
+                if name.endswith(suffix):
+                    service = name.removesuffix(suffix)
+                    return family if service and service not in FOREIGN_SERVICES else None
+        return parameter
+
+    @classmethod
+    def _index(cls) -> None:
+        """Fill the maps from names and from endings; the longest ending comes first."""
+        for parameter in cls.declared.values():
+            for name in parameter.names:
+                cls._names[name] = parameter
+        families = [parameter for parameter in cls.declared.values() if parameter.family]
+        families.sort(key=lambda parameter: len(parameter.family), reverse=True)
+        cls._families.update((parameter.family, parameter) for parameter in families)
+
+    @classmethod
+    def listed_names(cls) -> list[str]:
+        """Every name that has a default worth showing, sorted."""
+        names = {name for parameter in cls.declared.values() if parameter.listed for name in parameter.names}
+        for parameter in cls.declared.values():
+            if parameter.family:
+                names.update(service + parameter.family for service in LISTED_SERVICES)
+        return sorted(names)
+
+    # Text
+
+    def default_text(self, name: str) -> str | None:
+        """The unexpanded default of `name`, or None for a name that is not declared."""
+        parameter = self.find(name)
+        if parameter is None:
+            return None
+        return self._compute(name) if parameter.computed else parameter.default_of(name)
+
+    def raw_text(self, name: str) -> str | None:
+        """The unexpanded value of `name`, or None for a name that is neither set nor declared."""
+        entry = self._entry(name)
+        return entry.value if entry is not None else self.default_text(name)
+
+    def text(self, name: str) -> str:
+        """The expanded value of `name`, empty for an unknown one; raises `WrongConfiguration`."""
+        raw = self.raw_text(name)
+        return self._expand(name, raw) if raw else ""
+
+    def is_set(self, name: str) -> bool:
+        """Whether the operator set `name`."""
+        return self._entry(name) is not None
+
+    def _entry(self, name: str) -> Entry | None:
+        entry = self.entries.get(name)
+        if entry is not None:
+            parameter = self.find(name)
+            if parameter is not None and parameter.read_only:
+                return None
+        return entry
+
+    def _expand(self, name: str, raw: str) -> str:
+        try:
+            return expand(raw, self.raw_text)
+        except WrongConfiguration as error:
+            raise WrongConfiguration(f"{self._place(name)}: {name} = {_show(raw)}: {error}") from None
+
+    def _place(self, name: str) -> str:
+        entry = self._entry(name)
+        return entry.place if entry is not None else "default"
+
+    def _compute(self, name: str) -> str:
+        """Defaults that depend on the host."""
+        host = self.host
+        match name:
+            case "myhostname":
+                if "." in host.host_name:
+                    return host.host_name
+                return f"{host.host_name}.{self.text('mydomain') if self.is_set('mydomain') else DEFAULT_DOMAIN}"
+            case "mydomain":
+                return self.text("myhostname").partition(".")[2] or DEFAULT_DOMAIN
+            case "mynetworks":
+                return " ".join(host.networks)
+            case "config_directory":
+                return str(self.__dict__["directory"]) or Catalogue.config_directory.default
+            case "process_id":
+                return str(host.process_id)
+            case "process_name":
+                return host.process_name
+            case "service_name":
+                return host.service_name
+            case _:
+                raise AssertionError(f"{name} has no computed default")
+
+    # Values
+
+    def resolve(self, parameter: Parameter[T]) -> T:
+        """The typed value of `parameter` for the bound transport."""
+        return self._parse(parameter, parameter.name_for(self.transport))
+
+    def _parse(self, parameter: Parameter[T], name: str) -> T:
+        text = self.text(name)
+        try:
+            return parameter.parse(text)
+        except WrongValue as error:
+            raw = self.raw_text(name) or ""
+            meant = "" if raw == text else f" (that is, {_show(text) or 'nothing'})"
+            raise WrongConfiguration(f"{self._place(name)}: {name} = {_show(raw)}{meant}: expected {error}") from None
+
+    @overload
+    def of_service(self, service: str, suffix: IntegerFamily) -> int: ...
+
+    @overload
+    def of_service(self, service: str, suffix: TimeFamily) -> float: ...
+
+    @overload
+    def of_service(self, service: str, suffix: RateFamily) -> Rate: ...
+
+    def of_service(self, service: str, suffix: str) -> int | float | Rate:
+        """A parameter of one service: `of_service("relay", "destination_concurrency_limit")`.
+
+        `service` is the name in master.cf.  Where `relay_destination_concurrency_limit` is not set it is
+        `default_destination_concurrency_limit`, and so on (postconf(5), "transport_...").
+        """
+        name = f"{service}_{suffix}"
+        if name not in self.__dict__:
+            declared = self.find(name) or self.declared[f"{FAMILY_PREFIX}_{suffix}"]
+            self.__dict__[name] = self._parse(declared, name)
+        value: int | float | Rate = self.__dict__[name]
+        return value
+
+    # What the operator should hear
+
+    def check(self) -> None:
+        """Parse every declared parameter that was set; raises `WrongConfiguration` for the first wrong one."""
+        self.resolve(Settings.compatibility_level)
+        for name in self.entries:
+            parameter = self.find(name)
+            if parameter is not None and not parameter.read_only:
+                self._parse(parameter, name)
+        relayhost = self.text("relayhost")
+        for name in ("myhostname", "myorigin"):
+            if relayhost and self.text(name).lower() == relayhost.lower():
+                raise WrongConfiguration(f"{self._place('relayhost')}: relayhost and {name} are both {_show(relayhost)}")
+
+    def _declared_entries(self) -> Iterator[tuple[str, Parameter[Any]]]:
+        """The names that were set and are declared, in the order of the file."""
+        for name in self.entries:
+            parameter = self.find(name)
+            if parameter is not None:
+                yield name, parameter
+
+    def not_in_effect(self) -> list[str]:
+        """Names that were set to something else than their default and do nothing yet."""
+        return [
+            name
+            for name, parameter in self._declared_entries()
+            if not parameter.in_effect and not parameter.obsolete and not self._is_default(name, parameter)
+        ]
+
+    def _is_default(self, name: str, parameter: Parameter[Any]) -> bool:
+        raw, default = self.raw_text(name), self.default_text(name) or ""
+        if raw == default:
+            return True
+        expanded = self._expand(name, default)
+        try:
+            return bool(self._parse(parameter, name) == parameter.parse(expanded))
+        except WrongValue:
+            return False
+
+    def obsolete(self) -> list[str]:
+        """One sentence for each obsolete or read-only name that was set: why, and what to set instead."""
+        sentences = []
+        for name, parameter in self._declared_entries():
+            if parameter.read_only:
+                sentences.append(f"{name} cannot be set")
+            elif parameter.obsolete:
+                instead = parameter.replaced_by
+                if name != parameter.name and instead.startswith("smtp_"):
+                    instead = "lmtp_" + instead.removeprefix("smtp_")
+                sentences.append(f"{name} is obsolete: {parameter.obsolete}" + (f"; set {instead}" if instead else ""))
+        return sentences
+
+
+def _show(text: str) -> str:
+    """A value for a message: printable and not too long."""
+    shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    shown = "".join(character if character.isprintable() else "?" for character in shown)
+    return shown if len(shown) <= VALUE_SHOWN_CHARACTERS else shown[:VALUE_SHOWN_CHARACTERS] + "..."
+
+
+VALUE_SHOWN_CHARACTERS = 80
+"""A sentence with a longer value in it is not read."""

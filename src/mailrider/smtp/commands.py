@@ -1,0 +1,99 @@
+"""Command lines, as bytes with their CRLF (RFC 5321 §4.1.1, RFC 3461 §4, RFC 6531 §3.4).
+
+Addresses come in their inside form (`model.address`) and are quoted here.  No line can hold a control character: whoever
+makes a `DeliveryRequest` has refused those, and `_guard` makes sure, since a CR LF in an address would be a command of its
+own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mailrider.errors import BrokenPromise
+from mailrider.model.address import quote_local_part, to_octets
+from mailrider.model.request import BodyType, Envelope, Notify, Recipient
+from mailrider.smtp.capabilities import Capabilities
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_XTEXT_SPECIAL = re.compile(rb"[^!-*,-<>-~]")  # everything but printable ASCII without + and =
+_UXTEXT_SPECIAL = re.compile(r"[\x00-\x20+=\\\x7f]")
+_NOTIFY_WORDS = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
+
+
+def encode_xtext(octets: bytes) -> bytes:
+    """xtext (RFC 3461 §4): octets outside printable ASCII, `+` and `=` become `+XX`."""
+    return _XTEXT_SPECIAL.sub(lambda match: b"+%02X" % match.group()[0], octets)
+
+
+def encode_uxtext(text: str) -> bytes:
+    """utf-8-addr-unitext (RFC 6533 §3): ASCII specials become `\\x{HH}`, other characters stay as they are."""
+    return _UXTEXT_SPECIAL.sub(lambda match: rf"\x{{{ord(match.group()):02X}}}", text).encode("utf-8")
+
+
+def greet(verb: bytes, name: str) -> bytes:
+    """`EHLO name`, `HELO name` or `LHLO name`."""
+    return b"%b %b\r\n" % (verb, _guard(name).encode("utf-8"))
+
+
+def mail_from(
+    envelope: Envelope, offered: Capabilities, size_octets: int, *, converting: bool = False, quote: bool = True
+) -> bytes:
+    """MAIL FROM with the parameters that the server can take.
+
+    SIZE is left out while the content is being converted, since what will be sent is not known yet.
+    """
+    parts = [b"MAIL FROM:<", _address(envelope.sender, quote), b">"]
+    if offered.size and not converting:
+        parts.append(b" SIZE=%d" % size_octets)
+    if offered.eight_bit_mime and envelope.body is not BodyType.UNKNOWN:
+        parts.append(b" BODY=8BITMIME" if envelope.body is BodyType.EIGHT_BIT else b" BODY=7BIT")
+    if offered.dsn:
+        if envelope.envid:
+            parts.append(b" ENVID=" + encode_xtext(to_octets(envelope.envid)))
+        if envelope.ret:
+            parts.append(b" RET=" + envelope.ret.upper().encode("ascii", "replace"))
+    if offered.smtputf8 and envelope.smtputf8:
+        parts.append(b" SMTPUTF8")
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def rcpt_to(recipient: Recipient, offered: Capabilities, *, smtputf8: bool = False, quote: bool = True) -> bytes:
+    """RCPT TO, with ORCPT and NOTIFY where the server knows DSN."""
+    address = _address(recipient.address, quote)
+    if not offered.dsn:
+        return b"RCPT TO:<%b>\r\n" % address
+    parts = [b"RCPT TO:<", address, b">"]
+    orcpt = _orcpt(recipient, smtputf8)
+    if orcpt:
+        parts.append(b" ORCPT=" + orcpt)
+    if recipient.notify:
+        parts.append(b" NOTIFY=" + ",".join(word for flag, word in _NOTIFY_WORDS if flag in recipient.notify).encode())
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def _orcpt(recipient: Recipient, smtputf8: bool) -> bytes:
+    """The ORCPT value: the one given, or one made of the original address (RFC 3461 §4.2)."""
+    value = recipient.orcpt
+    if not value:
+        original = recipient.original or recipient.address
+        if not original:
+            return b""
+        quoted = quote_local_part(original)
+        value = f"{'utf-8' if smtputf8 and not quoted.isascii() else 'rfc822'};{quoted}"
+    kind, semicolon, address = value.partition(";")
+    if kind.lower() == "utf-8":
+        return kind.encode("ascii") + semicolon.encode() + encode_uxtext(address)
+    return encode_xtext(to_octets(value))
+
+
+def _address(address: str, quote: bool) -> bytes:
+    return to_octets(_guard(quote_local_part(address) if quote else address))
+
+
+def _guard(text: str) -> str:
+    """The last look before a word goes out.  The search is for the rare text that has odd characters at all."""
+    if not text.isprintable() and _CONTROL.search(text):
+        raise BrokenPromise(f"a command line would contain a control character: {text!r}")
+    return text

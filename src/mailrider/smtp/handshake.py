@@ -1,0 +1,153 @@
+"""The opening of a conversation: greeting, EHLO with its fall-back to HELO, LHLO (RFC 5321 §3.1, §3.2).
+
+The rules of smtp(8), which differ from the letter of the RFC where the world does:
+
+* EHLO answered with anything but 2xx falls back to HELO on the same connection, except 421; after that the server
+  has no extensions.  LHLO has no fall-back.
+* A 5xx greeting becomes temporary while `smtp_skip_5xx_greeting` is on, even at the last server.  Only the greeting is
+  softened.
+* On port 25 a server that calls itself by our name in its EHLO reply is ourselves: `mail for N loops back to myself`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailrider.errors import WireTrouble
+from mailrider.model import status as status_code
+from mailrider.smtp import commands
+from mailrider.smtp.capabilities import Capabilities, parse_capabilities
+from mailrider.smtp.refusal import Refusal, Scope, refuse_to_talk
+from mailrider.smtp.reply import Reply
+from mailrider.smtp.stage import EHLO, GREETING, HELO, LHLO, QUIT, Stage
+from mailrider.smtp.trouble import Trouble
+from mailrider.smtp.wire import AWAIT_REPLY, Script, Wire
+
+SERVICE_NOT_AVAILABLE = 421
+"""The server is closing the connection (RFC 5321 §4.2.3): there is no point in HELO."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How we open a conversation with one server.
+
+    `peer` and `relay` are how the log calls it (`H[A]`, `H[A]:P`).  `helo_name` is what we call ourselves, `own_name`
+    what we would recognise as ourselves; `detect_loops` is on for port 25 only.  `is_best_exchanger` tells whether
+    no better server exists, which makes a loop permanent.  `discard` holds keywords that count as not announced.
+    """
+
+    peer: str
+    relay: str
+    nexthop: str
+    helo_name: str
+    own_name: str
+    lmtp: bool = False
+    always_send_ehlo: bool = True
+    never_send_ehlo: bool = False
+    skip_5xx_greeting: bool = True
+    detect_loops: bool = False
+    is_best_exchanger: bool = False
+    await_quit: bool = False
+    discard: frozenset[str] = frozenset()
+
+
+Warn = Callable[[str], None]
+
+
+class Opening:
+    """The opening of one conversation, and what came of it.
+
+    `result` is None until it has ended; then the server's `Capabilities`, its `Refusal`, or the `Trouble` that broke the
+    conversation.  `warn` is told what a postmaster should look at.
+    """
+
+    __slots__ = ("_stage", "_terms", "_warn", "result")
+
+    def __init__(self, terms: Terms, warn: Warn) -> None:
+        self._terms = terms
+        self._warn = warn
+        self._stage = GREETING
+        self.result: Capabilities | Refusal | Trouble | None = None
+
+    def run(self, wire: Wire) -> Script[None]:
+        """From the greeting to the capabilities.  Never raises."""
+        try:
+            self.result = yield from self._converse(wire)
+        except WireTrouble as cause:
+            self.result = Trouble(cause, self._stage)
+        if not isinstance(self.result, Capabilities):
+            self._take_leave(wire)
+
+    def _converse(self, wire: Wire) -> Script[Capabilities | Refusal]:
+        terms = self._terms
+        wire.expect(GREETING)
+        greeting = yield from self._reply(GREETING)
+        if greeting.code // 100 != 2:
+            soften = terms.skip_5xx_greeting and greeting.code // 100 == 5
+            status = status_code.soften(greeting.status) if soften else None
+            return refuse_to_talk(greeting, terms.peer, status=status)
+        words = _words_of(greeting)
+        if terms.detect_loops and words and words[0].lower() == terms.own_name.lower():
+            self._warn(f"host {terms.relay} greeted me with my own hostname {terms.own_name}")
+        answer = yield from self._introduce(wire, words)
+        if isinstance(answer, Reply):
+            return refuse_to_talk(answer, terms.peer)
+        return self._recognise_ourselves(answer)
+
+    def _introduce(self, wire: Wire, words: list[str]) -> Script[Capabilities | Reply]:
+        """LHLO, or EHLO with HELO after it; a reply that comes back is a refusal."""
+        terms = self._terms
+        if terms.lmtp:
+            return (yield from self._say(wire, LHLO, b"LHLO"))
+        if _speaks_extended(terms, words):
+            answer = yield from self._say(wire, EHLO, b"EHLO")
+            if isinstance(answer, Capabilities) or answer.code == SERVICE_NOT_AVAILABLE:
+                return answer
+        return (yield from self._say(wire, HELO, b"HELO"))
+
+    def _say(self, wire: Wire, stage: Stage, verb: bytes) -> Script[Capabilities | Reply]:
+        wire.send(stage, commands.greet(verb, self._terms.helo_name))
+        reply = yield from self._reply(stage)
+        if reply.code // 100 != 2:
+            return reply
+        return Capabilities() if stage is HELO else parse_capabilities(reply, self._terms.discard)
+
+    def _reply(self, stage: Stage) -> Script[Reply]:
+        self._stage = stage
+        reply = yield AWAIT_REPLY
+        assert reply is not None
+        return reply
+
+    def _recognise_ourselves(self, offered: Capabilities) -> Capabilities | Refusal:
+        terms = self._terms
+        for warning in offered.warnings:
+            self._warn(f"{warning} from {terms.relay}")
+        if not (terms.detect_loops and offered.extended and offered.name.lower() == terms.own_name.lower()):
+            return offered
+        self._warn(f"host {terms.relay} replied to HELO/EHLO with my own hostname {terms.own_name}")
+        status = status_code.LOOP if terms.is_best_exchanger else status_code.LOOP_AT_BACKUP
+        return Refusal(Scope.SITE, status, f"mail for {terms.nexthop} loops back to myself")
+
+    def _take_leave(self, wire: Wire) -> None:
+        """A server that refuses us still hears QUIT; one that is gone does not."""
+        wire.reusable = False
+        if isinstance(self.result, Refusal):
+            wire.send_quit(QUIT, await_reply=self._terms.await_quit)
+
+
+def _words_of(greeting: Reply) -> list[str]:
+    """The words of a greeting without its code; the code of a further line counts as a word, and does no harm."""
+    return greeting.text[3:].lstrip("- ").split()
+
+
+def _speaks_extended(terms: Terms, words: list[str]) -> bool:
+    if terms.never_send_ehlo:
+        return False
+    return terms.always_send_ehlo or any(word.upper() == "ESMTP" for word in words)
+
+
+def take_leave(wire: Wire, *, await_reply: bool) -> Script[None]:
+    """End a conversation in which nothing is under way."""
+    wire.send_quit(QUIT, await_reply=await_reply)
+    yield from ()  # what makes this function a script

@@ -1,0 +1,249 @@
+"""Server replies: an incremental, bounded parser (RFC 5321 §4.2).
+
+The parser takes bytes as they come and returns the replies that have ended.  It believes nothing:
+
+* A line ends with LF; any CR before it is dropped.  Text after a NUL is dropped, as in smtp(8).
+* A line that is not three digits followed by a blank, a hyphen or its end is *garbage*: kept in the text, noted, and
+  not an end of the reply.  The last line gives the code.
+* A line longer than `line_length_limit` is cut; once the text of a reply is longer than that, further lines are read but
+  not kept.
+* A reply may not hold more than `REPLY_LIMIT_OCTETS` in all, kept or not: `errors.PeerBabbles`.
+
+Code and status are those of the last line; an enhanced code counts only if its class is that of the reply (RFC 2034 §4).
+Text is decoded on demand, with everything that a terminal or a log could choke on replaced by `?`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mailrider.errors import PeerBabbles
+from mailrider.model import status as status_code
+
+LINE_LIMIT_OCTETS = 2048
+"""Default of `line_length_limit`."""
+
+REPLY_LIMIT_OCTETS = 8 * 1024 * 1024
+"""What one reply may hold altogether.  Greetings of 20,000 lines have been seen (0.6 MB); nobody needs more."""
+
+# Controls, and the separators that some log readers take for line ends.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DIGITS = re.compile(rb"[0-9]+")
+
+
+def _replace_with_question_marks(error: UnicodeError) -> tuple[str, int]:
+    """One `?` for each octet that is not part of a UTF-8 character, then go on with the next octet."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "?", error.start + 1
+
+
+codecs.register_error("mailrider.printable", _replace_with_question_marks)
+
+
+def make_printable(octets: bytes, *, utf8: bool = True) -> str:
+    """Decode `octets` for people: unprintable characters become `?`; UTF-8 stays where `utf8` is on."""
+    if octets.isascii():
+        text = octets.decode("ascii")
+        return text if text.isprintable() else _UNPRINTABLE.sub("?", text)
+    if not utf8:
+        octets = bytes(octet if octet < 0x80 else 0x3F for octet in octets)
+    return _UNPRINTABLE.sub("?", octets.decode("utf-8", "mailrider.printable"))
+
+
+class Reply:
+    """One reply.
+
+    `code` is the number on its last line, `octets` the lines that were kept, `garbled` tells that garbage stands among
+    them.  `last` is the last line, which decides the status even where the text was full before it came.
+    """
+
+    __slots__ = ("_text", "code", "garbled", "last", "octets")
+
+    def __init__(self, code: int, octets: tuple[bytes, ...], last: bytes, garbled: bool = False) -> None:
+        self.code = code
+        self.octets = octets
+        self.last = last
+        self.garbled = garbled
+        self._text: str | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines with their codes, printable."""
+        return tuple(make_printable(line) for line in self.octets)
+
+    @property
+    def text(self) -> str:
+        """All lines in one, joined by blanks: what the log shows."""
+        if self._text is None:
+            self._text = make_printable(self.octets[0]) if len(self.octets) == 1 else " ".join(self.lines)
+        return self._text
+
+    @property
+    def status(self) -> str:
+        """The enhanced status code: the server's, or one made from the class of its code."""
+        digit = self.last[:1].decode("latin-1")
+        if digit not in ("2", "4", "5"):
+            return status_code.PROTOCOL_ERROR
+        given = status_code.parse_status(make_printable(self.last[3:]).lstrip(" "))
+        return given if given is not None and given[0] == digit else status_code.of_reply_class(digit)
+
+    @property
+    def is_syntax_complaint(self) -> bool:
+        """True where the peer says, or shows, that one of us is not speaking the protocol (RFC 5321 §4.2.1, x0z)."""
+        return not 400 <= self.code <= 599 or 500 <= self.code < 510 or self.code == 555
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.text}>"
+
+
+class GarbageLine(NamedTuple):
+    """A line without a reply code was seen."""
+
+    line: str
+
+
+class LineCut(NamedTuple):
+    """A line was longer than the limit."""
+
+    beginning: str
+
+
+class ReplyCut(NamedTuple):
+    """A multi-line reply was longer than the limit."""
+
+    beginning: str
+
+
+class LineReplaced(NamedTuple):
+    """The reply filter put another line in its place."""
+
+    original: str
+    replacement: str
+
+
+Note = GarbageLine | LineCut | ReplyCut | LineReplaced
+
+BEGINNING_CHARACTERS = 30
+"""How much of an overlong text a note shows."""
+
+
+class ReplyParser:
+    """Turns bytes into replies.  `notes` collects what was odd; whoever feeds it empties the list.
+
+    `rewrite` is `smtp_reply_filter`: it is given each line, printable, and returns another in its place or None.
+    """
+
+    __slots__ = ("_cut", "_kept_octets", "_limit", "_lines", "_partial", "_total_octets", "_utf8", "notes", "rewrite")
+
+    def __init__(
+        self,
+        limit_octets: int = LINE_LIMIT_OCTETS,
+        *,
+        utf8: bool = True,
+        rewrite: Callable[[str], str | None] | None = None,
+    ) -> None:
+        self._limit = limit_octets
+        self._utf8 = utf8
+        self.rewrite = rewrite
+        self.notes: list[Note] = []
+        self._partial = b""  # the beginning of a line, at most the limit and one more octet
+        self._cut = False  # the rest of the current line is to be dropped
+        self._lines: list[bytes] = []  # the lines of the current reply
+        self._kept_octets = 0
+        self._total_octets = 0
+
+    @property
+    def is_between_replies(self) -> bool:
+        """True when no reply has begun."""
+        return not self._partial and not self._lines and not self._total_octets
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """Take octets, return the replies that they complete.  Raises `PeerBabbles` past `REPLY_LIMIT_OCTETS`."""
+        lines = data.split(b"\n")
+        if self._partial:
+            lines[0] = self._partial + lines[0]
+        rest = lines.pop()
+        replies: list[Reply] = []
+        for line in lines:
+            stripped = line.rstrip(b"\r")
+            # The common line: it ends a reply of one line, and nothing about it is odd.
+            if (
+                stripped[3:4] == b" "
+                and not self._total_octets
+                and stripped[:3].isdigit()
+                and len(line) <= self._limit
+                and self.rewrite is None
+                and self._utf8
+                and b"\0" not in stripped
+            ):
+                replies.append(Reply(int(stripped[:3]), (stripped,), stripped))
+            else:
+                reply = self._take_odd_line(stripped, len(line))
+                if reply is not None:
+                    replies.append(reply)
+            self._cut = False
+        self._keep_rest(rest)
+        return replies
+
+    def _keep_rest(self, rest: bytes) -> None:
+        """Remember the beginning of an unfinished line, and count what it costs."""
+        limit = self._limit + 1  # one more, for the CR of a line that is exactly as long as it may be
+        if len(rest) > limit:
+            self._count(len(rest) - limit)
+            self._cut = True
+            rest = rest[:limit]
+        self._partial = rest
+
+    def _count(self, octets: int) -> None:
+        self._total_octets += octets
+        if self._total_octets > REPLY_LIMIT_OCTETS:
+            raise PeerBabbles(f"a reply of more than {REPLY_LIMIT_OCTETS} octets")
+
+    def _take_odd_line(self, line: bytes, length_octets: int) -> Reply | None:
+        """Add one line to the reply; return the reply if that ends it."""
+        self._count(length_octets + 1)
+        cut = self._cut or len(line) > self._limit
+        line = line[: self._limit].partition(b"\0")[0]
+        if not self._utf8:
+            line = make_printable(line, utf8=False).encode("ascii")
+        if cut:
+            self.notes.append(LineCut(make_printable(line)[:BEGINNING_CHARACTERS]))
+        line = self._filter(line)
+        self._store(line)
+        number = _DIGITS.match(line)
+        digits = number.end() if number else 0
+        if digits == 3 and line[3:4] == b"-":
+            return None
+        if digits == 3 and line[3:4] in (b" ", b""):
+            return self._finish(line)
+        self.notes.append(GarbageLine(make_printable(line)))
+        return None
+
+    def _filter(self, line: bytes) -> bytes:
+        if self.rewrite is None:
+            return line
+        original = make_printable(line)
+        replacement = self.rewrite(original)
+        if replacement is None:
+            return line
+        self.notes.append(LineReplaced(original, replacement))
+        return replacement.encode("utf-8", "surrogateescape")
+
+    def _store(self, line: bytes) -> None:
+        """Keep the line unless the text of the reply is past the limit already."""
+        if self._kept_octets < self._limit:
+            self._lines.append(line)
+            self._kept_octets += len(line) + 1
+        elif not any(isinstance(note, ReplyCut) for note in self.notes):
+            self.notes.append(ReplyCut(make_printable(b" ".join(self._lines))[:BEGINNING_CHARACTERS]))
+
+    def _finish(self, last: bytes) -> Reply:
+        garbled = any(isinstance(note, GarbageLine) for note in self.notes)
+        reply = Reply(int(last[:3]), tuple(self._lines), last, garbled)
+        self._lines = []
+        self._kept_octets = 0
+        self._total_octets = 0
+        return reply

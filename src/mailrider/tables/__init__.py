@@ -1,0 +1,1 @@
+"""Postfix lookup tables behind one interface."""

@@ -1,0 +1,161 @@
+"""Builds the running whole out of the rooms; decides nothing.
+
+`Engine` is the delivery core with its world: one resolver with its cache, one deadline wheel, one delivery agent for each
+transport and service.  It belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mailrider.delivery.agent import DeliveryAgent
+from mailrider.delivery.profile import Profile, make_profile
+from mailrider.events import Observer
+from mailrider.model.request import Transport
+from mailrider.model.server import Family
+from mailrider.net.deadline import DeadlineWheel
+from mailrider.queue.window import WindowTerms
+from mailrider.resolver.cache import CachingResolver
+from mailrider.resolver.hostname import family_of
+from mailrider.resolver.interfaces import read_interface_addresses
+from mailrider.resolver.native import ask_system
+from mailrider.resolver.stub import StubResolver
+from mailrider.resolver.system import configure
+from mailrider.route.directory import Directory, Roads
+from mailrider.route.own_addresses import find_interface_addresses, find_own_addresses
+from mailrider.route.policy import RoutePolicy, enabled_families, route_policy
+from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    monotonic_seconds = staticmethod(time.monotonic)
+    wall_seconds = staticmethod(time.time)
+
+
+def read_host_facts() -> HostFacts:
+    """What the settings have to know of this machine."""
+    return HostFacts(host_name=socket.gethostname(), process_id=os.getpid())
+
+
+def choose_configuration(directory: Path | None) -> Path | None:
+    """The configuration directory: the one given, else `$MAIL_CONFIG`, else /etc/mailrider if it is there, else none."""
+    return choose_directory(directory, os.environ)
+
+
+def read_settings(directory: Path | None, overrides: Sequence[str] = ()) -> Settings:
+    """The settings of a directory and of `name=value` overrides, checked."""
+    return load_settings(directory, overrides, host=read_host_facts())
+
+
+class Engine:
+    """The delivery core, ready to work on the running event loop."""
+
+    def __init__(self, settings: Settings, observer: Observer) -> None:
+        self.settings = settings
+        self.observer = observer
+        self.clock = SystemClock()
+        self._wheel = DeadlineWheel(asyncio.get_running_loop())
+        servers = [(address, port) for address, port in settings.dns_nameservers]
+        self._resolver = CachingResolver(StubResolver(configure(servers)), self.clock)
+        self._agents: dict[tuple[Transport, str], DeliveryAgent] = {}
+        self._profiles: dict[Transport, Profile] = {}
+
+    def profile(self, transport: Transport) -> Profile:
+        """What the settings mean for a transport."""
+        profile = self._profiles.get(transport)
+        if profile is None:
+            made = make_profile(self.settings.bind(transport))
+            profile = self._profiles[transport] = _with_source_addresses(made)
+        return profile
+
+    def agent(self, transport: Transport, service: str) -> DeliveryAgent:
+        """The delivery agent of a transport and service."""
+        agent = self._agents.get((transport, service))
+        if agent is None:
+            profile = self.profile(transport)
+            directory = Directory(self._resolver, _route_policy(profile.settings), _roads(profile))
+            agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer)
+            self._agents[transport, service] = agent
+        return agent
+
+    def check(self) -> None:
+        """Build everything that can be built before mail comes, so that a wrong setting is found at start-up."""
+        for transport in Transport:
+            self.agent(transport, transport.value)
+
+    def window_terms(self, service: str) -> WindowTerms:
+        """The concurrency window of a service (postconf(5), `transport_destination_concurrency_limit` and friends)."""
+        settings = self.settings
+        return WindowTerms(
+            initial=settings.of_service(service, "initial_destination_concurrency"),
+            limit=settings.of_service(service, "destination_concurrency_limit"),
+            positive=settings.of_service(service, "destination_concurrency_positive_feedback").at,
+            negative=settings.of_service(service, "destination_concurrency_negative_feedback").at,
+            failed_cohort_limit=settings.of_service(service, "destination_concurrency_failed_cohort_limit"),
+        )
+
+    def recipient_limit(self, service: str) -> int:
+        """How many recipients of one destination go into one request; 0 for any number."""
+        return self.settings.of_service(service, "destination_recipient_limit")
+
+    def drain(self) -> None:
+        """End running deliveries at the next safe point."""
+        for agent in self._agents.values():
+            agent.drain()
+
+    async def close(self) -> None:
+        """Close what is kept open, and wait for connections that are being ended politely."""
+        for agent in self._agents.values():
+            await agent.close()
+
+
+def _route_policy(settings: Settings) -> RoutePolicy:
+    families = enabled_families(settings)
+    own = find_own_addresses(
+        settings.inet_interfaces,
+        settings.proxy_interfaces,
+        families,
+        read_interfaces=read_interface_addresses,
+        look_up=ask_system,
+    )
+    return route_policy(settings, own, families=families)
+
+
+def _roads(profile: Profile) -> Roads:
+    settings = profile.settings
+    return Roads(
+        default_service=settings.smtp_tcp_port,
+        known_ports=settings.known_tcp_ports,
+        fallbacks=profile.fallbacks,
+        address_limit=profile.address_limit,
+        session_limit=profile.session_limit,
+    )
+
+
+def _with_source_addresses(profile: Profile) -> Profile:
+    """Bind to the address of `inet_interfaces` where it names a single one, as a virtual host does.
+
+    `smtp_bind_address` goes first; a loopback address is never bound to, since nobody else could be reached from it.
+    """
+    settings = profile.settings
+    own = find_interface_addresses(
+        settings.inet_interfaces,
+        enabled_families(settings),
+        read_interfaces=read_interface_addresses,
+        look_up=ask_system,
+    )
+    bound = dict(profile.dialling.bind_addresses)
+    for family in (Family.IPV4, Family.IPV6):
+        addresses = [address for address in own if family_of(address) is family]
+        if len(addresses) == 1 and not ipaddress.ip_address(addresses[0]).is_loopback:
+            bound.setdefault(family, addresses[0])
+    return replace(profile, dialling=replace(profile.dialling, bind_addresses=tuple(bound.items())))
