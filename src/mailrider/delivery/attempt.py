@@ -106,7 +106,7 @@ class Progress:
             reply=failure.reply,
             action=action,
             delays=self.delays(),
-            connection_use=session.uses if session is not None else 1,
+            connection_use=max(1, session.uses) if session is not None else 1,
             soft_bounced=soft_bounced,
         )
 

@@ -78,7 +78,7 @@ class Walk:
     def _choose_cache_policy(self, destination: Destination) -> None:
         """`smtp_connection_cache_destinations` names the host part; else it goes by demand."""
         cache = self._progress.profile.cache
-        if destination.host.lower() in cache.destinations:
+        if (destination.host.lower() or destination.path) in cache.destinations:
             self._load = self._store = True
         elif not cache.on_demand:
             self._load = self._store = False

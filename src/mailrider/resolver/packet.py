@@ -238,6 +238,12 @@ class _Walk:
             offset += _RECORD.size
             if record_class != _CLASS_IN or offset + length > len(self.wire):
                 raise _Garbled
+            if number == wanted and len(self.records) >= RECORDS_LIMIT:
+                self.warnings.append(
+                    f"DNS record count limit ({RECORDS_LIMIT}) exceeded -- dropping excess record(s) after"
+                    f" qname={self.asked} qtype={self.record_type}"
+                )
+                break
             if number in (wanted, _CNAME):
                 self.judge_name(owner, "resource name", number)
                 self.ttl_seconds = min(self.ttl_seconds, _sane_ttl(ttl))
@@ -247,12 +253,6 @@ class _Walk:
                 self.alias = _read_name(self.wire, offset)[0]
                 self.has_alias = True
                 self.judge_name(self.alias, "resource data", number)
-            if len(self.records) >= RECORDS_LIMIT:
-                self.warnings.append(
-                    f"DNS record count limit ({RECORDS_LIMIT}) exceeded -- dropping excess record(s) after"
-                    f" qname={self.asked} qtype={self.record_type}"
-                )
-                break
             offset += length
         return self.end(self.conclude())
 

@@ -71,7 +71,7 @@ class Pattern:
     def matches(self, subject: str) -> bool:
         """Whether all of `subject` is such a text."""
         expression = "".join(
-            ".*" if part == "*" else re.escape(part.removeprefix("\\"))
+            ".*" if part == "*" else re.escape(part[1:] if part[0] == "\\" and part[1:] else part)
             for part in re.findall(r"\\.|\*|[^\\*]+|\\", self.text, re.DOTALL)
         )
         return re.fullmatch(expression, subject, re.DOTALL) is not None

@@ -232,6 +232,7 @@ class ZoneServer:
         self.port = port
         self._datagrams: asyncio.DatagramTransport | None = None
         self._streams: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> ZoneServer:
         loop = asyncio.get_running_loop()
@@ -240,7 +241,7 @@ class ZoneServer:
             transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self.zone), local_addr=(self.address, wanted))
             self.port = transport.get_extra_info("sockname")[1]
             try:
-                self._streams = await asyncio.start_server(self._serve_stream, self.address, self.port)
+                self._streams = await asyncio.start_server(self._take_stream, self.address, self.port)
             except OSError:
                 transport.abort()
                 if wanted or attempt == BIND_ATTEMPTS - 1:
@@ -257,12 +258,21 @@ class ZoneServer:
             self._datagrams.abort()
         if self._streams:
             self._streams.close()
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
             await self._streams.wait_closed()
 
     @property
     def name_server(self) -> NameServer:
         """Where to ask."""
         return NameServer(self.address, self.port)
+
+    def _take_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection in a task that `__aexit__` can end."""
+        task = asyncio.get_running_loop().create_task(self._serve_stream(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one question and close."""
