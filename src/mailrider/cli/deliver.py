@@ -35,7 +35,7 @@ from mailrider.cli.options import common_options
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Log lines.")
 @click.option("--batch", metavar="FILE", type=click.Path(), help="Deliver the requests in a JSON file instead.")
 @click.argument("message_file", metavar="MESSAGE_FILE|-", required=False)
-def deliver(  # noqa: PLR0913  - a command has the options it has
+def deliver(
     directory: Path | None,
     overrides: tuple[str, ...],
     verbose: int,

@@ -17,3 +17,17 @@ class Table(Protocol):
 
         Raises `errors.TableTrouble` when it could not answer: that is a deferral, never a miss.
         """
+
+
+def takes_partial_keys(table: Table) -> bool:
+    """Whether `table` may be asked for a part of a key, such as a parent domain.
+
+    Tables of patterns say no (they have a true attribute `is_pattern`): a pattern sees a key only as a whole, and does its own
+    searching in it.
+    """
+    return not getattr(table, "is_pattern", False)
+
+
+def fold_key(key: str) -> str:
+    """A key as tables of fixed strings keep it: without regard to case, in any script (Unicode full case folding)."""
+    return key.casefold()

@@ -1,0 +1,49 @@
+# Mailrider: everything a developer or a first-time user runs.
+#
+#   make demo         the main job on this machine, nothing else needed
+#   make test         the whole test suite
+#   make check        formatting, lint, types, the floors of the house
+#   make conformance  compare with recordings of the real Postfix smtp(8), where they are at hand
+#   make bench        speed, beside smtplib and aiosmtplib, in one run
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFORMANCE ?= ../shared/conformance
+
+.PHONY: all demo test check lint types floors conformance bench clean
+
+all: check test
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/mailrider demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: lint types floors
+
+lint: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks examples tools
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+floors: $(STAMP)
+	$(BIN)/lint-imports
+
+conformance: $(STAMP)
+	$(BIN)/python tools/conformance.py $(CONFORMANCE)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
