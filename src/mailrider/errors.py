@@ -12,6 +12,7 @@ answers whose fault it is::
     ├── WireTrouble           thrown *into* a protocol script by its driver
     │   ├── ConnectionLost    the peer went away
     │   ├── TimedOut          the peer was silent for too long
+    │   ├── LocalDataError    a table that the conversation needs could not answer
     │   └── PeerBabbles       the peer sent more than a reply may hold
     ├── TableTrouble          a lookup table could not answer                 a deferral, never a miss
     └── BrokenPromise         a fault of our own: should never be seen        exit 70 (EX_SOFTWARE)
@@ -52,6 +53,10 @@ class ConnectionLost(WireTrouble):
 
 class TimedOut(WireTrouble):
     """The time limit of a stage ran out (RFC 5321 §4.5.3.2)."""
+
+
+class LocalDataError(WireTrouble):
+    """A lookup table that is needed in the middle of a conversation could not answer."""
 
 
 class PeerBabbles(WireTrouble):

@@ -17,21 +17,24 @@ from pathlib import Path
 
 from mailrider.delivery.agent import DeliveryAgent
 from mailrider.delivery.profile import Profile, make_profile
-from mailrider.events import Observer
+from mailrider.events import Observer, Warned
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.queue.window import WindowTerms
+from mailrider.resolver.answer import Resolver
 from mailrider.resolver.cache import CachingResolver
 from mailrider.resolver.hostname import family_of
 from mailrider.resolver.interfaces import read_interface_addresses
 from mailrider.resolver.native import ask_system
+from mailrider.resolver.reply_filter import FilteringResolver
 from mailrider.resolver.stub import StubResolver
 from mailrider.resolver.system import configure
 from mailrider.route.directory import Directory, Roads
 from mailrider.route.own_addresses import find_interface_addresses, find_own_addresses
 from mailrider.route.policy import RoutePolicy, enabled_families, route_policy
 from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
+from mailrider.tables.maps import open_maps
 
 
 class SystemClock:
@@ -73,7 +76,7 @@ class Engine:
         """What the settings mean for a transport."""
         profile = self._profiles.get(transport)
         if profile is None:
-            made = make_profile(self.settings.bind(transport))
+            made = make_profile(self.settings.bind(transport), lambda text: self.observer(Warned(text)))
             profile = self._profiles[transport] = _with_source_addresses(made)
         return profile
 
@@ -82,10 +85,19 @@ class Engine:
         agent = self._agents.get((transport, service))
         if agent is None:
             profile = self.profile(transport)
-            directory = Directory(self._resolver, _route_policy(profile.settings), _roads(profile))
+            directory = Directory(self._resolver_for(profile), _route_policy(profile.settings), _roads(profile))
             agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer)
             self._agents[transport, service] = agent
         return agent
+
+    def _resolver_for(self, profile: Profile) -> Resolver:
+        """The resolver, behind the reply filter of the transport where it has one."""
+        tables = profile.settings.smtp_dns_reply_filter
+        if not tables:
+            return self._resolver
+        title = f"{profile.transport.value}_dns_reply_filter"
+        maps = open_maps(title, " ".join(tables), warn=lambda text: self.observer(Warned(text)))
+        return FilteringResolver(self._resolver, maps.find, title=title, observer=self.observer)
 
     def check(self) -> None:
         """Build everything that can be built before mail comes, so that a wrong setting is found at start-up."""

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.resolver.answer import RECORDS_LIMIT, Answer, Record, Verdict, combine
+from mailrider.resolver.answer import RECORDS_LIMIT, Answer, HostAddresses, Record, Resolver, Verdict, combine
+from mailrider.testkit.zone import Zone, ZoneResolver
+
+from .contract import ResolverContract
 
 PRECEDENCE = [
     Verdict.FOUND,
@@ -15,6 +21,14 @@ PRECEDENCE = [
     Verdict.NULL_SRV,
     Verdict.NOT_FOUND,
 ]
+
+
+class TestZoneResolver(ResolverContract):
+    """The resolver of the tests keeps the promises of the real one."""
+
+    @asynccontextmanager
+    async def resolver(self, zone: Zone, hosts: Mapping[str, HostAddresses]) -> AsyncIterator[Resolver]:
+        yield ZoneResolver(zone, hosts)
 
 
 def test_precedence_is_that_of_smtp() -> None:

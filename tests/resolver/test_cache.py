@@ -119,14 +119,25 @@ def test_questions_are_told_apart() -> None:
     ]
 
 
-def test_each_type_is_kept_by_itself_and_comes_in_order() -> None:
+def test_several_types_are_one_question() -> None:
     async def story(cache: CachingResolver, inner: Inner, clock: MovableClock) -> None:
-        await cache.ask("a.test", ("AAAA",))
-        answer = await cache.ask("a.test", ("A", "AAAA"))
-        assert answer.reason == "a.test/AAAA"
-        assert len(answer.records) == 2
+        for _ in range(2):
+            await cache.ask("a.test", ("A", "AAAA"))
+            await cache.ask("a.test", ("AAAA",))
 
-    assert [types for _, types, _, _ in run(found(), story).asked] == [("AAAA",), ("A",)]
+    assert [types for _, types, _, _ in run(found(), story).asked] == [("A", "AAAA"), ("AAAA",)]
+
+
+def test_an_answer_of_which_a_part_failed_is_not_kept() -> None:
+    zone = Zone(["a.test A 192.0.2.1"], faults={"a.test/AAAA": "SERVFAIL"})
+
+    async def main() -> None:
+        cache = CachingResolver(ZoneResolver(zone), MovableClock())
+        for _ in range(2):
+            assert (await cache.ask("a.test", ("A", "AAAA"))).verdict is Verdict.FOUND
+
+    asyncio.run(main())
+    assert len(zone.asked) == 4
 
 
 def test_one_question_serves_all_who_ask_at_once() -> None:

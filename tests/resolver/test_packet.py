@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from mailrider.errors import BrokenPromise
 from mailrider.resolver.answer import RECORDS_LIMIT, Record
 from mailrider.resolver.packet import (
-    READABLE_TYPES,
     RECORDS_WALKED_LIMIT,
     Ending,
     Reading,
@@ -21,6 +20,7 @@ from mailrider.resolver.packet import (
     read_header,
     read_negative_ttl,
 )
+from mailrider.resolver.rdata import NAME_STEPS_LIMIT, READABLE_TYPES
 
 
 def query(name: str = "a.test", record_type: str = "A", *, dnssec: bool = False, edns: bool = True) -> bytes:
@@ -172,12 +172,17 @@ def test_pointers_that_go_in_circles() -> None:
     assert read(looping).ending is Ending.MALFORMED
 
 
-@pytest.mark.parametrize(
-    ("record_type", "number", "data"),
-    [("MX", 15, b"\0"), ("MX", 15, b"\0\1"), ("SRV", 33, b"\0\1\0\1\0"), ("TLSA", 52, b"\3\1"), ("TXT", 16, b"\x05abc")],
-)
-def test_records_that_are_too_short(record_type: str, number: int, data: bytes) -> None:
-    assert read(packet(raw(number, data), record_type=record_type), record_type).ending is Ending.MALFORMED
+def test_chains_of_pointers_have_an_end() -> None:
+    start = len(packet()) + len(raw(99, b"", owner=b"\0"))
+
+    def chain(length: int) -> Reading:
+        pointers = b"".join(struct.pack("!H", 0xC000 | start + 2 * index) for index in range(length - 1))
+        last = struct.pack("!H", 0xC000 | start + 2 * (length - 1))
+        name = raw(99, b"\0\0" + pointers, owner=b"\0")
+        return read(packet(name, raw(46, b"", owner=last), raw(1, bytes((192, 0, 2, 1)))))
+
+    assert chain(10).ending is Ending.FOUND
+    assert chain(NAME_STEPS_LIMIT + 1).ending is Ending.MALFORMED
 
 
 def test_owners_that_are_no_host_names() -> None:
@@ -228,6 +233,8 @@ def test_how_long_a_denial_holds() -> None:
 def test_only_readable_types() -> None:
     with pytest.raises(BrokenPromise):
         read(packet(), "SOA")
+    with pytest.raises(BrokenPromise):
+        query(record_type="SOA")
 
 
 @given(st.binary(max_size=400), st.sampled_from(sorted(READABLE_TYPES)))

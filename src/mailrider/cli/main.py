@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         mailrider.main(args=arguments, prog_name="mailrider", standalone_mode=False)
     except errors.MailriderError as error:
         _end(str(error), next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), EX_SOFTWARE))
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        raise SystemExit(EX_USAGE) from None
     except click.exceptions.Abort:
         _end("interrupted", EX_INTERRUPTED)
     except click.ClickException as error:

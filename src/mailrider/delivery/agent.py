@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from mailrider.clock import Clock
-from mailrider.delivery.attempt import Progress
 from mailrider.delivery.cache import ConnectionCache
 from mailrider.delivery.ledger import Ledger
 from mailrider.delivery.profile import Profile
+from mailrider.delivery.progress import Progress
 from mailrider.delivery.traffic import TrafficMemory
 from mailrider.delivery.walk import Means, Walk
 from mailrider.events import Observer, ignore_event

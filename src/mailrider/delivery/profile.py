@@ -6,8 +6,10 @@ protocol is LMTP.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from mailrider.delivery.lookups import Lookups, open_lookups
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
@@ -15,7 +17,6 @@ from mailrider.net.connection import Patience
 from mailrider.net.dial import DialTerms
 from mailrider.route.nexthop import Destination, parse_destinations
 from mailrider.settings import Settings
-from mailrider.smtp.capabilities import known_discards
 from mailrider.smtp.stage import STAGES
 
 
@@ -24,7 +25,6 @@ class CachePolicy:
     """When connections are kept (postconf(5), `smtp_connection_cache_...`)."""
 
     on_demand: bool
-    destinations: frozenset[str]
     idle_seconds: float
     reuse_seconds: float
     reuse_count: int
@@ -40,8 +40,7 @@ class Profile:
     patience: Patience
     dialling: DialTerms
     cache: CachePolicy
-    discard: frozenset[str]
-    discard_notice: str
+    discard_words: tuple[str, ...]
     fallbacks: tuple[Destination, ...]
     address_limit: int
     session_limit: int
@@ -59,6 +58,12 @@ class Profile:
     relayhost: str
     best_mx_transport: str
     tls_level: str
+    idna2003: bool
+    send_xforward: bool
+    pix_workarounds: tuple[str, ...]
+    pix_threshold_seconds: float
+    pix_delay_seconds: float
+    lookups: Lookups
     settings: Settings
 
     @property
@@ -67,10 +72,11 @@ class Profile:
         return self.transport is Transport.LMTP
 
 
-def make_profile(settings: Settings) -> Profile:
-    """Read everything that a delivery needs.  Raises `WrongConfiguration` for a value that makes no sense."""
-    discard = known_discards(settings.smtp_discard_ehlo_keywords)
-    silent = any(word.lower() == "silent-discard" for word in settings.smtp_discard_ehlo_keywords)
+def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
+    """Read everything that a delivery needs, and open its tables.
+
+    `warn` hears of doubtful lines in tables.  Raises `WrongConfiguration` for a value that makes no sense.
+    """
     return Profile(
         transport=settings.transport,
         helo_name=settings.smtp_helo_name,
@@ -83,13 +89,11 @@ def make_profile(settings: Settings) -> Profile:
         dialling=make_dial_terms(settings),
         cache=CachePolicy(
             on_demand=settings.smtp_connection_cache_on_demand,
-            destinations=frozenset(word.lower() for word in settings.smtp_connection_cache_destinations),
             idle_seconds=min(settings.smtp_connection_cache_time_limit, settings.connection_cache_ttl_limit),
             reuse_seconds=settings.smtp_connection_reuse_time_limit,
             reuse_count=settings.smtp_connection_reuse_count_limit,
         ),
-        discard=frozenset(discard),
-        discard_notice="" if silent or not discard else "discarding EHLO keywords: " + " ".join(discard),
+        discard_words=settings.smtp_discard_ehlo_keywords,
         fallbacks=parse_fallbacks(settings),
         address_limit=settings.smtp_mx_address_limit,
         session_limit=settings.smtp_mx_session_limit,
@@ -107,6 +111,12 @@ def make_profile(settings: Settings) -> Profile:
         relayhost=settings.text("relayhost"),
         best_mx_transport=settings.best_mx_transport,
         tls_level=settings.smtp_tls_security_level,
+        idna2003=settings.enable_idna2003_compatibility,
+        send_xforward=settings.smtp_send_xforward_command,
+        pix_workarounds=settings.smtp_pix_workarounds,
+        pix_threshold_seconds=settings.smtp_pix_workaround_threshold_time,
+        pix_delay_seconds=settings.smtp_pix_workaround_delay_time,
+        lookups=open_lookups(settings, warn),
         settings=settings,
     )
 

@@ -7,9 +7,12 @@ there is none; a server that was reached and then refused counts as contacted, o
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import NamedTuple
 
+from mailrider.delivery.internationalization import needs_smtputf8
 from mailrider.delivery.profile import Profile
+from mailrider.delivery.terms import filter_replies, make_terms
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
 from mailrider.events import (
     ConnectionOpened,
@@ -21,18 +24,16 @@ from mailrider.events import (
     Warned,
 )
 from mailrider.model import status as status_code
+from mailrider.model.request import DeliveryRequest
 from mailrider.model.server import Family, Server
 from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.dial import DialFailure, dial
 from mailrider.net.stream import SocketStream
 from mailrider.smtp.capabilities import Capabilities
-from mailrider.smtp.handshake import Opening, Terms, take_leave
+from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening, take_leave
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note, ReplyParser
-
-SMTP_PORT = 25
-"""Only here can mail loop back to ourselves by mistake (IANA: smtp)."""
 
 UNENCRYPTED_LEVELS = frozenset({"", "none", "may"})
 """Levels of `smtp_tls_security_level` at which mail may go out in clear."""
@@ -41,11 +42,12 @@ UNENCRYPTED_LEVELS = frozenset({"", "none", "may"})
 class Session:
     """An open, greeted connection.
 
-    `uses` counts the messages that it was given, `kept_for` the cache keys under which it lies while idle.
+    `uses` counts the messages that it was given, `kept_for` the cache keys under which it lies while idle.  `delays_dot`:
+    the final dot is sent after a pause (`smtp_pix_workarounds`).
     """
 
     __slots__ = (
-        "connection", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds", "peer", "profile",
+        "connection", "delays_dot", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds", "peer", "profile",
         "queue_id", "relay", "server", "uses",
     )  # fmt: skip
 
@@ -61,6 +63,7 @@ class Session:
         self.opened_seconds = 0.0
         self.uses = 0
         self.is_best_exchanger = False
+        self.delays_dot = False
         self.kept_for: tuple[object, ...] = ()
         self.peer = server.name_and_address
         self.relay = server.relay
@@ -93,69 +96,67 @@ class NoSession(NamedTuple):
 async def open_session(
     server: Server,
     profile: Profile,
+    request: DeliveryRequest,
     wheel: DeadlineWheel,
     observer: Observer,
     *,
-    queue_id: str,
-    nexthop: str,
+    age_seconds: float,
     is_best_exchanger: bool,
 ) -> Session | NoSession:
-    """Connect, be greeted, learn what the server can."""
+    """Connect, be greeted, learn what the server can, and whether that will do for this request."""
     dialled = await dial(server, profile.dialling)
     if dialled.warning is not None:
         observer(Warned(dialled.warning))
     if isinstance(dialled, DialFailure):
         return NoSession(Failure(Scope.SITE, dialled.status, dialled.text), None)
     loop = asyncio.get_running_loop()
-    parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8)
+    rewrite = filter_replies(profile, request.queue_id, observer)
+    parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
     connection = Connection(SocketStream(dialled.socket, loop), profile.patience, wheel, parser=parser)
     session = Session(connection, server, Capabilities(), profile, observer)
-    session.queue_id = queue_id
+    session.queue_id = request.queue_id
     session.opened_seconds = loop.time()
     session.is_best_exchanger = is_best_exchanger
     connection.note = session.note
-    opening = Opening(_make_terms(session, nexthop), lambda text: observer(Warned(text)))
+    terms = make_terms(
+        server, profile, request, observer, age_seconds=age_seconds, is_best_exchanger=is_best_exchanger
+    )
+    opening = Opening(terms, lambda text: observer(Warned(text)))
     await connection.run(opening.run(connection.wire))
+    session.delays_dot = DELAY_DOTCRLF in opening.pix_workarounds
     result = opening.result
     if isinstance(result, Capabilities):
-        return _admit(session, result)
+        return _admit(session, result, request)
     if isinstance(result, Refusal):
         return NoSession(failure_of_refusal(result, server.host), session)
     assert result is not None
     return NoSession(failure_of_trouble(result, session.peer), session)
 
 
-def _make_terms(session: Session, nexthop: str) -> Terms:
-    profile, server = session.profile, session.server
-    return Terms(
-        peer=session.peer,
-        relay=session.relay,
-        nexthop=nexthop,
-        helo_name=profile.helo_name,
-        own_name=profile.own_name,
-        lmtp=profile.lmtp,
-        always_send_ehlo=profile.always_send_ehlo,
-        never_send_ehlo=profile.never_send_ehlo,
-        skip_5xx_greeting=profile.skip_5xx_greeting,
-        detect_loops=not profile.lmtp and server.port == SMTP_PORT,
-        is_best_exchanger=session.is_best_exchanger,
-        await_quit=profile.await_quit,
-        discard=profile.discard,
-    )
-
-
-def _admit(session: Session, offered: Capabilities) -> Session | NoSession:
+def _admit(session: Session, offered: Capabilities, request: DeliveryRequest) -> Session | NoSession:
     """The server has let us in: are its terms acceptable?"""
     profile, observer = session.profile, session.observer
-    if offered.extended and profile.discard_notice:
-        observer(Noted(profile.discard_notice))
-    if session.server.family is not Family.UNIX and profile.tls_level not in UNENCRYPTED_LEVELS:
+    if offered.smtputf8 and not offered.eight_bit_mime:
+        observer(Noted(f"host {session.peer} offers SMTPUTF8 support, but not 8BITMIME"))
+        offered = replace(offered, eight_bit_mime=True)
+    failure = None
+    if request.envelope.smtputf8 and not offered.smtputf8 and needs_smtputf8(request):
+        failure = _refuse_without_smtputf8(session)
+    elif session.server.family is not Family.UNIX and profile.tls_level not in UNENCRYPTED_LEVELS:
+        failure = _refuse_clear_text(session, offered)
+    if failure is not None:
         session.connection.run(take_leave(session.connection.wire, await_reply=profile.await_quit))
-        return NoSession(_refuse_clear_text(session, offered), session)
+        return NoSession(failure, session)
     session.offered = offered
     session.connection.pipelining = offered.pipelining
     observer(ConnectionOpened(session.queue_id, session.server, offered.names()))
     return session
+
+
+def _refuse_without_smtputf8(session: Session) -> Failure:
+    """Another server may have it; the last one decides (since Postfix 3.11; before, the first one did)."""
+    text = f"SMTPUTF8 is required, but was not offered by host {session.peer}"
+    return Failure(Scope.MESSAGE, status_code.UTF8_UNSUPPORTED, text, soft_before_last=True)
 
 
 def _refuse_clear_text(session: Session, offered: Capabilities) -> Failure:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from mailrider.delivery.attempt import Progress, attempt
+from mailrider.delivery.attempt import attempt
 from mailrider.delivery.cache import ConnectionCache
+from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import NoSession, Session, open_session
 from mailrider.delivery.trouble import Failure
 from mailrider.events import ConnectFailed, HandedOver, Warned
@@ -78,7 +79,7 @@ class Walk:
     def _choose_cache_policy(self, destination: Destination) -> None:
         """`smtp_connection_cache_destinations` names the host part; else it goes by demand."""
         cache = self._progress.profile.cache
-        if (destination.host.lower() or destination.path) in cache.destinations:
+        if self._progress.profile.lookups.keeps_connections_to(destination.host or destination.path):
             self._load = self._store = True
         elif not cache.on_demand:
             self._load = self._store = False
@@ -115,8 +116,7 @@ class Walk:
         itinerary = self._itinerary
         remaining = list(itinerary.candidates)
         itinerary.use_kept(server)
-        result = await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store)
-        if result.dead:
+        if not await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store):
             itinerary.undo_kept(remaining)
             self._used_kept.discard((server.address, server.port))
             session.connection.close()
@@ -154,8 +154,7 @@ class Walk:
                     continue
                 session = opened
             itinerary.count_session()
-            result = await attempt(session, progress, lambda: itinerary.at_last_server, self._store)
-            if result.dead:
+            if not await attempt(session, progress, lambda: itinerary.at_last_server, self._store):
                 session.connection.close()
                 itinerary.try_again(server)
                 continue
@@ -168,15 +167,15 @@ class Walk:
         return self._means.cache.take(self._endpoint_key(server))
 
     async def _open(self, server: Server) -> Session | NoSession:
-        progress, itinerary = self._progress, self._itinerary
+        progress, request = self._progress, self._progress.request
         opened = await open_session(
             server,
             progress.profile,
+            request,
             self._means.wheel,
             progress.observer,
-            queue_id=progress.request.queue_id,
-            nexthop=progress.request.nexthop,
-            is_best_exchanger=server.preference == itinerary.best_preference,
+            age_seconds=progress.clock.wall_seconds() - request.arrival_seconds,
+            is_best_exchanger=server.preference == self._itinerary.best_preference,
         )
         session = opened if isinstance(opened, Session) else opened.session
         if session is not None and not session.connection.gone:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mailrider.errors import ConnectionLost, ContentUnreadable, PeerBabbles, TimedOut, WireTrouble
+from mailrider.errors import ConnectionLost, ContentUnreadable, LocalDataError, PeerBabbles, TimedOut, WireTrouble
 from mailrider.net.deadline import NO_DEADLINE, DeadlineWheel
 from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
@@ -219,11 +219,14 @@ class Connection:
             self._pieces = want.pieces
             self._send_pieces()
         elif isinstance(want, Pause):
-            self._flush()
+            if self._wire.out:
+                self._flush()
+            self._sender = run
             self._loop.call_later(want.seconds, self._end_pause, run)
 
     def _end_pause(self, run: _Run) -> None:
-        if not self.gone:
+        if self._sender is run:  # else the connection broke while it waited, and it has been told
+            self._sender = None
             self._resume(run)
             self._settle_down()
 
@@ -333,8 +336,8 @@ class Connection:
         """Octets came in: hand the replies in them to whom they belong."""
         try:
             replies = self._parser.feed(data)
-        except PeerBabbles as babble:
-            self._break(babble)
+        except (PeerBabbles, LocalDataError) as trouble:
+            self._break(trouble)
             return
         if self._parser.notes:
             self._tell_notes()

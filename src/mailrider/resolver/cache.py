@@ -1,9 +1,9 @@
 """Remembers answers for as long as their TTL allows, in front of any `Resolver`.
 
-Each type of record is remembered by itself.  "Not found" is remembered too (RFC 2308); failures are not.  A question that
-is on its way already is not sent again: all who ask wait for the one answer.  Names in other letters (`Example.test`) are
-other questions, because an answer repeats the name as it was asked.  Answers of the native name service are not
-remembered, since they have no TTL.
+What is remembered is the answer to one call, for one type of record or several.  "Not found" is remembered too (RFC 2308);
+failures are not, and neither is an answer of which a part failed.  A question that is on its way already is not sent again:
+all who ask wait for the one answer.  Names in other letters (`Example.test`) are other questions, because an answer repeats
+the name as it was asked.  Answers of the native name service are not remembered, since they have no TTL.
 
 A caller that is cancelled does not break off the question: it goes on for the others and for the memory.
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mailrider.clock import Clock
 from mailrider.model.server import Family
-from mailrider.resolver.answer import Answer, HostAddresses, Resolver, Search, Verdict, combine
+from mailrider.resolver.answer import Answer, HostAddresses, Resolver, Search, Verdict
 
 ENTRIES_LIMIT = 10_000
 """Answers remembered; about 10 MB.  The oldest gives way."""
@@ -31,7 +31,7 @@ _NEGATIVE = frozenset({Verdict.NOT_FOUND, Verdict.NULL_MX, Verdict.NULL_SRV})
 
 class _Question(NamedTuple):
     name: str
-    record_type: str
+    types: tuple[str, ...]
     dnssec: bool
     search: Search
 
@@ -53,20 +53,11 @@ class CachingResolver:
 
     async def ask(self, name: str, types: tuple[str, ...], *, dnssec: bool = False, search: Search = Search.NONE) -> Answer:
         """See `answer.Resolver`."""
-        questions = [_Question(name, each, dnssec, search) for each in types]
-        waiting: dict[_Question, asyncio.Task[Answer]] = {}
-        answers: dict[_Question, Answer] = {}
-        for question in questions:
-            entry = self._entries.get(question)
-            if entry is not None and entry.expires_seconds > self._clock.monotonic_seconds():
-                answers[question] = entry.answer
-            else:
-                waiting[question] = self._asking.get(question) or self._start(question)
-        for question, task in waiting.items():
-            answers[question] = await asyncio.shield(task)
-        if len(questions) == 1:
-            return answers[questions[0]]
-        return combine(answers[question] for question in questions)
+        question = _Question(name, types, dnssec, search)
+        entry = self._entries.get(question)
+        if entry is not None and entry.expires_seconds > self._clock.monotonic_seconds():
+            return entry.answer
+        return await asyncio.shield(self._asking.get(question) or self._start(question))
 
     async def ask_host(self, host: str, family: Family | None = None) -> HostAddresses:
         """See `answer.Resolver`."""
@@ -91,8 +82,7 @@ class CachingResolver:
         return task
 
     async def _ask_inner(self, question: _Question) -> Answer:
-        types = (question.record_type,)
-        answer = await self._inner.ask(question.name, types, dnssec=question.dnssec, search=question.search)
+        answer = await self._inner.ask(question.name, question.types, dnssec=question.dnssec, search=question.search)
         self._remember(question, answer)
         return answer
 

@@ -5,20 +5,18 @@ asking whether their owner lies on the CNAME chain, because the name server that
 One record with an empty target makes the whole answer a null MX.  A record that is garbled is passed over while
 others of its kind are good; a packet that is garbled is not used at all.
 
-Known faults: of the record types only those in `READABLE_TYPES` can be asked for.
+Known faults: of the record types only those in `rdata.READABLE_TYPES` can be asked for.
 """
 
 from __future__ import annotations
 
 import enum
-import socket
 import struct
-from collections.abc import Callable
 from typing import NamedTuple
 
-from mailrider.errors import BrokenPromise
 from mailrider.resolver.answer import RECORDS_LIMIT, Record
 from mailrider.resolver.hostname import is_valid_address, is_valid_hostname
+from mailrider.resolver.rdata import NAMES_A_HOST, READERS, TYPE_NUMBERS, Garbled, number_of, read_name, unpack
 
 PACKET_LIMIT_OCTETS = 65535
 """What the length field of DNS over TCP can say (RFC 1035 §4.2.2)."""
@@ -39,8 +37,6 @@ _QR, _AA, _TC, _RD, _RA, _AD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020
 _OPCODE = 0x7800
 _EDNS_DO = 0x8000
 
-TYPE_NUMBERS = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "TLSA": 52}
-READABLE_TYPES = frozenset(TYPE_NUMBERS) - {"SOA"}
 _CNAME, _SOA, _OPT = 5, 6, 41
 _TYPE_NAMES = {number: name for name, number in TYPE_NUMBERS.items()}
 
@@ -113,10 +109,6 @@ class Reading(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class _Garbled(Exception):
-    """This record cannot be read; the packet may still be good."""
-
-
 class _BadName(Exception):
     """This record holds a name that is no host name."""
 
@@ -129,7 +121,7 @@ def make_query(name: str, record_type: str, query_id: int, *, dnssec: bool, edns
     """One question as a packet.  `dnssec` asks for a validated answer (AD and DO, RFC 6840 §5.7) and includes EDNS0."""
     import dns.name
 
-    number = TYPE_NUMBERS[record_type]
+    number = number_of(record_type)
     flags = _RD | (_AD if dnssec else 0)
     question = dns.name.from_text(name).to_wire() or b"\0"
     packet = HEADER.pack(query_id, flags, 1, 0, 0, int(edns or dnssec)) + question + _QUESTION_END.pack(number, _CLASS_IN)
@@ -172,7 +164,7 @@ def read_answer(query: bytes, wire: bytes, record_type: str) -> Reading:
         return walk.read(_end_of_question(query) if header.questions else HEADER.size, header.answers)
     except _BadName:
         return walk.end(Ending.INVALID)
-    except _Garbled:
+    except Garbled:
         return walk.end(Ending.MALFORMED)
     except _NullTarget:
         return walk.end(Ending.NULL_MX if record_type == "MX" else Ending.NULL_SRV)
@@ -189,14 +181,14 @@ def read_negative_ttl(query: bytes, wire: bytes) -> int:
     offset = _end_of_question(query)
     try:
         for index in range(min(header.answers + header.authorities, RECORDS_WALKED_LIMIT)):
-            _, offset = _read_name(wire, offset)
-            number, _, ttl, length = _unpack(_RECORD, wire, offset)
+            _, offset = read_name(wire, offset)
+            number, _, ttl, length = unpack(_RECORD, wire, offset)
             offset += _RECORD.size
             if index >= header.answers and number == _SOA and length >= 4:
-                (minimum,) = _unpack(struct.Struct("!I"), wire, offset + length - 4)
+                (minimum,) = unpack(struct.Struct("!I"), wire, offset + length - 4)
                 return min(_sane_ttl(ttl), _sane_ttl(minimum))
             offset += length
-    except _Garbled:
+    except Garbled:
         pass
     return 0
 
@@ -205,9 +197,8 @@ class _Walk:
     """Goes through the answer section once and keeps what smtp(8) would keep."""
 
     def __init__(self, wire: bytes, record_type: str, asked: str) -> None:
-        if record_type not in READABLE_TYPES:
-            raise BrokenPromise(f"DNS record type {record_type!r} cannot be read")
         self.wire = wire
+        self.wanted = number_of(record_type)
         self.record_type = record_type
         self.asked = asked
         self.records: list[Record] = []
@@ -231,26 +222,25 @@ class _Walk:
 
     def read(self, offset: int, count: int) -> Reading:
         """Take `count` records from `offset` on."""
-        wanted = TYPE_NUMBERS[self.record_type]
         for _ in range(min(count, RECORDS_WALKED_LIMIT)):
-            owner, offset = _read_name(self.wire, offset)
-            number, record_class, ttl, length = _unpack(_RECORD, self.wire, offset)
+            owner, offset = read_name(self.wire, offset)
+            number, record_class, ttl, length = unpack(_RECORD, self.wire, offset)
             offset += _RECORD.size
             if record_class != _CLASS_IN or offset + length > len(self.wire):
-                raise _Garbled
-            if number == wanted and len(self.records) >= RECORDS_LIMIT:
+                raise Garbled
+            if number == self.wanted and len(self.records) >= RECORDS_LIMIT:
                 self.warnings.append(
                     f"DNS record count limit ({RECORDS_LIMIT}) exceeded -- dropping excess record(s) after"
                     f" qname={self.asked} qtype={self.record_type}"
                 )
                 break
-            if number in (wanted, _CNAME):
+            if number in (self.wanted, _CNAME):
                 self.judge_name(owner, "resource name", number)
                 self.ttl_seconds = min(self.ttl_seconds, _sane_ttl(ttl))
-            if number == wanted:
+            if number == self.wanted:
                 self.keep(owner, offset, length, _sane_ttl(ttl))
             elif number == _CNAME:
-                self.alias = _read_name(self.wire, offset)[0]
+                self.alias = read_name(self.wire, offset)[0]
                 self.has_alias = True
                 self.judge_name(self.alias, "resource data", number)
             offset += length
@@ -269,12 +259,12 @@ class _Walk:
     def keep(self, owner: str, offset: int, length: int, ttl_seconds: int) -> None:
         """Add one record of the wanted type, or remember why not."""
         try:
-            fields = _READERS[self.record_type](self.wire, offset, length)
+            fields = READERS[self.record_type](self.wire, offset, length)
             if self.record_type in ("MX", "SRV") and not fields.data:
                 raise _NullTarget
-            if self.record_type in _NAMES_A_HOST:
-                self.judge_name(fields.data, "resource data", TYPE_NUMBERS[self.record_type])
-        except _Garbled:
+            if self.record_type in NAMES_A_HOST:
+                self.judge_name(fields.data, "resource data", self.wanted)
+        except Garbled:
             self.garbled = True
         except _BadName:
             self.invalid = True
@@ -301,91 +291,5 @@ def _sane_ttl(ttl: int) -> int:
     return ttl if ttl <= TTL_LIMIT_SECONDS else 0
 
 
-def _unpack(form: struct.Struct, wire: bytes, offset: int) -> tuple[int, ...]:
-    try:
-        return form.unpack_from(wire, offset)
-    except struct.error as trouble:
-        raise _Garbled from trouble
-
-
-def _read_name(wire: bytes, offset: int) -> tuple[str, int]:
-    """A name as text without its final dot (the root is empty), and where the bytes after it begin."""
-    import dns.exception
-    import dns.name
-
-    if offset >= len(wire):
-        raise _Garbled
-    try:
-        name, used = dns.name.from_wire(wire, offset)
-    except (dns.exception.DNSException, ValueError, IndexError, struct.error) as trouble:
-        raise _Garbled from trouble
-    return ("" if len(name) <= 1 else name.to_text(omit_final_dot=True)), offset + used
-
-
 def _question_name(query: bytes) -> str:
-    return _read_name(query, HEADER.size)[0] or "."
-
-
-def _read_ipv4(wire: bytes, offset: int, length: int) -> Record:
-    if length != 4:
-        raise _Garbled
-    return Record("A", "", socket.inet_ntop(socket.AF_INET, wire[offset : offset + 4]))
-
-
-def _read_ipv6(wire: bytes, offset: int, length: int) -> Record:
-    if length != 16:
-        raise _Garbled
-    return Record("AAAA", "", socket.inet_ntop(socket.AF_INET6, wire[offset : offset + 16]))
-
-
-def _read_mx(wire: bytes, offset: int, length: int) -> Record:
-    if length < 3:
-        raise _Garbled
-    (preference,) = _unpack(struct.Struct("!H"), wire, offset)
-    return Record("MX", "", _read_name(wire, offset + 2)[0], preference)
-
-
-def _read_srv(wire: bytes, offset: int, length: int) -> Record:
-    if length < 7:
-        raise _Garbled
-    priority, weight, port = _unpack(struct.Struct("!HHH"), wire, offset)
-    return Record("SRV", "", _read_name(wire, offset + 6)[0], priority, weight, port)
-
-
-def _read_target(wire: bytes, offset: int, length: int) -> Record:
-    return Record("", "", _read_name(wire, offset)[0])
-
-
-def _read_txt(wire: bytes, offset: int, length: int) -> Record:
-    """The strings of a TXT record in one, what is not printable ASCII as blanks."""
-    parts = []
-    end = offset + length
-    while offset < end:
-        size = wire[offset]
-        if offset + 1 + size > end:
-            raise _Garbled
-        parts.append(wire[offset + 1 : offset + 1 + size])
-        offset += 1 + size
-    return Record("TXT", "", "".join(chr(octet) if 32 <= octet < 127 else " " for octet in b"".join(parts)))
-
-
-def _read_tlsa(wire: bytes, offset: int, length: int) -> Record:
-    """`usage selector matching-type hex` (RFC 6698 §2.2)."""
-    if length < 3:
-        raise _Garbled
-    usage, selector, matching = wire[offset : offset + 3]
-    return Record("TLSA", "", f"{usage} {selector} {matching} {wire[offset + 3 : offset + length].hex()}")
-
-
-_NAMES_A_HOST = frozenset({"CNAME", "NS", "PTR", "MX", "SRV"})
-_READERS: dict[str, Callable[[bytes, int, int], Record]] = {
-    "A": _read_ipv4,
-    "AAAA": _read_ipv6,
-    "MX": _read_mx,
-    "SRV": _read_srv,
-    "CNAME": _read_target,
-    "NS": _read_target,
-    "PTR": _read_target,
-    "TXT": _read_txt,
-    "TLSA": _read_tlsa,
-}
+    return read_name(query, HEADER.size)[0] or "."

@@ -17,6 +17,9 @@ LOOP_PORT = 25
 """Only there can mail come back to us, so only there are our own addresses looked for."""
 
 
+_BOTH_TYPES = ("A", "AAAA")
+
+
 class DnsSupport(enum.Enum):
     """`smtp_dns_support_level`."""
 
@@ -65,6 +68,8 @@ class RoutePolicy:
     @property
     def record_types(self) -> tuple[str, ...]:
         """The types of address records to ask for, in order."""
+        if len(self.families) == 2:
+            return _BOTH_TYPES
         return tuple("A" if family is Family.IPV4 else "AAAA" for family in self.families)
 
     @property
@@ -88,7 +93,6 @@ def route_policy(
     transport = settings.transport
     dns = DnsSupport(settings.smtp_dns_support_level or ("disabled" if settings.disable_dns_lookups else "enabled"))
     enabled = tuple(families) if families is not None else enabled_families(settings)
-    preferred = settings.smtp_address_preference
     return RoutePolicy(
         transport=transport,
         dns=dns,
@@ -96,7 +100,7 @@ def route_policy(
         host_native=dns is DnsSupport.DISABLED or "native" in settings.smtp_host_lookup,
         search=_search(settings.smtp_dns_resolver_options),
         families=enabled,
-        first_family=Family(preferred) if preferred != "any" and len(enabled) > 1 else None,
+        first_family=_first_family(settings.smtp_address_preference, enabled),
         randomize=settings.smtp_randomize_addresses,
         address_limit=settings.smtp_mx_address_limit,
         balance=settings.smtp_balance_inet_protocols,
@@ -120,6 +124,11 @@ def enabled_families(settings: Settings) -> tuple[Family, ...]:
     """The families that `inet_protocols` lets us use, IPv4 first whatever the order there."""
     words = settings.inet_protocols
     return tuple(family for family in (Family.IPV4, Family.IPV6) if "all" in words or family.value in words)
+
+
+def _first_family(preference: str, families: Sequence[Family]) -> Family | None:
+    """`smtp_address_preference`, which says nothing where there is but one family."""
+    return Family(preference) if preference != "any" and len(families) > 1 else None
 
 
 def _search(options: Sequence[str]) -> Search:

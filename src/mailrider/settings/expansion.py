@@ -25,6 +25,9 @@ NESTING_LIMIT = 100
 WORK_LIMIT_CHARACTERS = 1 << 22
 """Characters that one expansion may read: `a = $b$b`, `b = $c$c`, ... doubles with each line."""
 
+REFERENCE_COST_CHARACTERS = 100
+"""What a reference costs beside the text it stands for, so that short ones are counted at what they take."""
+
 RESULT_LIMIT_CHARACTERS = 1 << 20
 """Characters that one expansion may write; no table specification or list comes near it."""
 
@@ -190,7 +193,7 @@ class _Expansion:
         """Refuse to go on where a limit is passed."""
         if level > NESTING_LIMIT:
             raise WrongConfiguration(f'unreasonable macro call nesting: "{_shorten(text)}"')
-        self.read += len(text)
+        self.read += len(text) + REFERENCE_COST_CHARACTERS
         if self.read > WORK_LIMIT_CHARACTERS:
             raise WrongConfiguration("its references multiply without end")
 

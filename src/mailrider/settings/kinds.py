@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mailrider.errors import WrongConfiguration
 from mailrider.settings.expansion import parse_level
 from mailrider.settings.parameter import Parameter, WrongValue
 
@@ -19,6 +20,8 @@ INTEGER_LIMIT = 2**31 - 1
 PORT_LIMIT = 65535
 
 DNS_PORT = 53
+
+BALANCED = "a list with as many { as }"
 
 # Patterns are compiled by `re` on first use: most commands use few of them.
 _INTEGER = r"[+-]?[0-9]{1,18}"
@@ -64,7 +67,7 @@ def split_groups(text: str) -> tuple[str, ...]:
             break
         end = match.end()
     if level != 0:
-        raise WrongValue("as many { as }")
+        raise WrongValue(BALANCED)
     words.append(text[start:end])
     return tuple(word for word in words if word)
 
@@ -112,7 +115,7 @@ class Count(Parameter[int]):
 class Seconds(Parameter[float]):
     """A time in seconds.  A number without a unit counts in the unit of the default (postconf(5))."""
 
-    def __init__(self, default: str, doc: str, *, least: float = 1, most: float = INTEGER_LIMIT, **rest: Any) -> None:
+    def __init__(self, default: str, doc: str, *, least: int = 1, most: int = INTEGER_LIMIT, **rest: Any) -> None:
         super().__init__(default, doc, **rest)
         self.least = least
         self.most = most
@@ -121,9 +124,9 @@ class Seconds(Parameter[float]):
     @property
     def wanted(self) -> str:  # type: ignore[override]
         """The bounds in words."""
-        bounds = f", {self.least:g}s or more" if self.least else ""
+        bounds = f", {self.least}s or more" if self.least else ""
         if self.most != INTEGER_LIMIT:
-            bounds += f", {self.most:g}s at most"
+            bounds += f", {self.most}s at most"
         return f"a time such as 30s, 5m, 1h, 2d or 1w{bounds} (no unit means {self.unit})"
 
     def _convert(self, text: str) -> float:
@@ -180,8 +183,6 @@ class Level(Parameter[str]):
     wanted = "a compatibility level such as 2 or 3.6"
 
     def _convert(self, text: str) -> str:
-        from mailrider.errors import WrongConfiguration
-
         try:
             parse_level(text)
         except WrongConfiguration:
@@ -264,7 +265,7 @@ class Words(Parameter[tuple[str, ...]]):
 class Patterns(Parameter[tuple[str, ...]]):
     """A match list: names, addresses, networks, `/file`, `type:table`, each with `!` for the opposite (postconf(5))."""
 
-    wanted = "a list with as many { as }"
+    wanted = BALANCED
 
     def _convert(self, text: str) -> tuple[str, ...]:
         return split_groups(text)

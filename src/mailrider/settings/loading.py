@@ -83,4 +83,6 @@ def _refuse_useless(options: Mapping[str, Entry], entries: Mapping[str, Entry]) 
         used.update(find_references(parameter.default))
     for name in unknown:
         if name not in used:
-            raise WrongUsage(f"-o {name}: no such parameter, and no value refers to ${name}")
+            similar = Settings.find_similar(name)
+            remedy = f"did you mean {similar}?" if similar else f"no value refers to ${name} either"
+            raise WrongUsage(f"-o {name}: no such parameter; {remedy}")

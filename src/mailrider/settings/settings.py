@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
 
-from mailrider.errors import WrongConfiguration
+from mailrider.errors import BrokenPromise, WrongConfiguration
 from mailrider.model.request import Transport
 from mailrider.settings.catalogue import Catalogue
 from mailrider.settings.expansion import expand
 from mailrider.settings.kinds import Rate
 from mailrider.settings.maincf import Entry
-from mailrider.settings.parameter import FAMILY_PREFIX, Parameter, WrongValue
+from mailrider.settings.parameter import FAMILY_PREFIX, Parameter, Section, WrongValue
 
 T = TypeVar("T")
 
@@ -33,6 +33,9 @@ FOREIGN_SERVICES = frozenset({"smtpd"})
 
 LISTED_SERVICES = ("smtp", "lmtp")
 """The services whose own queue parameters are listed by name."""
+
+SIMILARITY = 0.85
+"""How alike two names must be (0 to 1) for one to be taken for a misspelling of the other."""
 
 IntegerFamily = Literal[
     "destination_concurrency_limit",
@@ -73,7 +76,9 @@ class Settings(Catalogue):
 
     transport: Transport
     host: HostFacts
+    directory: str
     entries: Mapping[str, Entry]
+    """What was set, in the order of the file and then of the options."""
     warnings: tuple[str, ...]
     """What looked wrong in the file, as log lines without `warning: `."""
 
@@ -86,9 +91,8 @@ class Settings(Catalogue):
         directory: str = "",
         warnings: tuple[str, ...] = (),
     ) -> None:
-        self.__dict__.update(
-            entries=entries, host=host, transport=transport, directory=directory, warnings=warnings, _resolving=set()
-        )
+        self.__dict__.update(entries=entries, host=host, transport=transport, directory=directory, warnings=warnings)
+        self.__dict__.update(_bound={transport: self}, _computing=set())
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are frozen: {name}")
@@ -97,12 +101,15 @@ class Settings(Catalogue):
         return f"<Settings for {self.transport.value}, {len(self.entries)} set>"
 
     def bind(self, transport: Transport) -> Settings:
-        """The same settings read for `transport`: cheap, and `self` where nothing changes."""
-        if transport is self.transport:
-            return self
-        return Settings(
-            self.entries, self.host, transport=transport, directory=self.__dict__["directory"], warnings=self.warnings
-        )
+        """The same settings read for `transport`: made once, and `self` where nothing changes."""
+        bound: dict[Transport, Settings] = self.__dict__["_bound"]
+        if transport not in bound:
+            made = Settings(
+                self.entries, self.host, transport=transport, directory=self.directory, warnings=self.warnings
+            )
+            made.__dict__["_bound"] = bound
+            bound[transport] = made
+        return bound[transport]
 
     # What is declared
 
@@ -139,6 +146,18 @@ class Settings(Catalogue):
                 names.update(service + parameter.family for service in LISTED_SERVICES)
         return sorted(names)
 
+    @classmethod
+    def sections(cls) -> list[type[Section]]:
+        """The sections of the catalogue, in its order."""
+        return list(Catalogue.__bases__)
+
+    @classmethod
+    def find_similar(cls, name: str) -> str:
+        """The declared name that `name` is probably meant to be, or an empty text."""
+        from difflib import get_close_matches
+
+        return next(iter(get_close_matches(name, cls.listed_names(), 1, SIMILARITY)), "")
+
     # Text
 
     def default_text(self, name: str) -> str | None:
@@ -174,14 +193,29 @@ class Settings(Catalogue):
         try:
             return expand(raw, self.raw_text)
         except WrongConfiguration as error:
-            raise WrongConfiguration(f"{self._place(name)}: {name} = {_show(raw)}: {error}") from None
+            raise WrongConfiguration(f"{self._cite(name)}: {error}") from None
 
-    def _place(self, name: str) -> str:
+    def _cite(self, name: str) -> str:
+        """A setting as an error message shows it: with file and line, or as an option, or as a default."""
         entry = self._entry(name)
-        return entry.place if entry is not None else "default"
+        if entry is None:
+            return f"{name} = {_show(self.default_text(name) or '')} (the default)"
+        if not entry.line:
+            return f"-o {name}={_show(entry.value)}"
+        return f"{entry.place}: {name} = {_show(entry.value)}"
 
     def _compute(self, name: str) -> str:
-        """Defaults that depend on the host."""
+        """Defaults that depend on the host; empty where one is asked for while it is being found."""
+        computing: set[str] = self.__dict__["_computing"]
+        if name in computing:
+            return ""
+        computing.add(name)
+        try:
+            return self._ask_host(name)
+        finally:
+            computing.discard(name)
+
+    def _ask_host(self, name: str) -> str:
         host = self.host
         match name:
             case "myhostname":
@@ -189,19 +223,19 @@ class Settings(Catalogue):
                     return host.host_name
                 return f"{host.host_name}.{self.text('mydomain') if self.is_set('mydomain') else DEFAULT_DOMAIN}"
             case "mydomain":
-                return self.text("myhostname").partition(".")[2] or DEFAULT_DOMAIN
+                _, dot, domain = self.text("myhostname").partition(".")
+                return domain if dot else DEFAULT_DOMAIN
             case "mynetworks":
                 return " ".join(host.networks)
             case "config_directory":
-                return str(self.__dict__["directory"]) or Catalogue.config_directory.default
+                return self.directory or Catalogue.config_directory.default
             case "process_id":
                 return str(host.process_id)
             case "process_name":
                 return host.process_name
             case "service_name":
                 return host.service_name
-            case _:
-                raise AssertionError(f"{name} has no computed default")
+        raise BrokenPromise(f"{name} has no computed default")
 
     # Values
 
@@ -214,9 +248,8 @@ class Settings(Catalogue):
         try:
             return parameter.parse(text)
         except WrongValue as error:
-            raw = self.raw_text(name) or ""
-            meant = "" if raw == text else f" (that is, {_show(text) or 'nothing'})"
-            raise WrongConfiguration(f"{self._place(name)}: {name} = {_show(raw)}{meant}: expected {error}") from None
+            meant = "" if self.raw_text(name) == text else f" (that is, {_show(text) or 'nothing'})"
+            raise WrongConfiguration(f"{self._cite(name)}{meant}: expected {error}") from None
 
     @overload
     def of_service(self, service: str, suffix: IntegerFamily) -> int: ...
@@ -243,46 +276,62 @@ class Settings(Catalogue):
     # What the operator should hear
 
     def check(self) -> None:
-        """Parse every declared parameter that was set; raises `WrongConfiguration` for the first wrong one."""
-        self.resolve(Settings.compatibility_level)
-        for name in self.entries:
+        """Raise `WrongConfiguration` for the first of `problems`."""
+        for problem in self.problems():
+            raise WrongConfiguration(problem)
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each setting that is wrong: every declared parameter that was set is parsed, in effect or not."""
+        names = ["compatibility_level", "myhostname", "mydomain", "relayhost", "myorigin"]
+        names += [name for name in self.entries if name not in names]
+        for name in names:
             parameter = self.find(name)
-            if parameter is not None and not parameter.read_only:
+            if parameter is None:
+                continue
+            try:
                 self._parse(parameter, name)
-        relayhost = self.text("relayhost")
-        for name in ("myhostname", "myorigin"):
-            if relayhost and self.text(name).lower() == relayhost.lower():
-                raise WrongConfiguration(f"{self._place('relayhost')}: relayhost and {name} are both {_show(relayhost)}")
+                if name in ("myhostname", "myorigin"):
+                    self._refuse_self_relay(name)
+            except WrongConfiguration as error:
+                yield str(error)
 
-    def _declared_entries(self) -> Iterator[tuple[str, Parameter[Any]]]:
-        """The names that were set and are declared, in the order of the file."""
+    def _refuse_self_relay(self, name: str) -> None:
+        """A relay host that is this host would get its own mail for ever."""
+        relayhost = self.text("relayhost")
+        if relayhost and self.text(name).lower() == relayhost.lower():
+            raise WrongConfiguration(f"{self._cite('relayhost')}: mail would come back, since that is {name}")
+
+    def _changed(self) -> Iterator[tuple[str, Parameter[Any]]]:
+        """The declared names that were set to something else than their default, in the order of the file."""
         for name in self.entries:
             parameter = self.find(name)
-            if parameter is not None:
+            if parameter is not None and (parameter.read_only or not self._is_default(name, parameter)):
                 yield name, parameter
-
-    def not_in_effect(self) -> list[str]:
-        """Names that were set to something else than their default and do nothing yet."""
-        return [
-            name
-            for name, parameter in self._declared_entries()
-            if not parameter.in_effect and not parameter.obsolete and not self._is_default(name, parameter)
-        ]
 
     def _is_default(self, name: str, parameter: Parameter[Any]) -> bool:
         raw, default = self.raw_text(name), self.default_text(name) or ""
         if raw == default:
             return True
-        expanded = self._expand(name, default)
         try:
-            return bool(self._parse(parameter, name) == parameter.parse(expanded))
-        except WrongValue:
+            return bool(self._parse(parameter, name) == parameter.parse(self._expand(name, default)))
+        except (WrongConfiguration, WrongValue):
             return False
+
+    def not_in_effect(self) -> list[str]:
+        """Names that were set to something else than their default and do nothing yet.
+
+        What Postfix does not know any more either is not among them: see `obsolete`.
+        """
+        return [
+            name
+            for name, parameter in self._changed()
+            if not parameter.in_effect and (parameter.listed or parameter.family)
+        ]
 
     def obsolete(self) -> list[str]:
         """One sentence for each obsolete or read-only name that was set: why, and what to set instead."""
         sentences = []
-        for name, parameter in self._declared_entries():
+        for name, parameter in self._changed():
             if parameter.read_only:
                 sentences.append(f"{name} cannot be set")
             elif parameter.obsolete:
@@ -293,12 +342,13 @@ class Settings(Catalogue):
         return sentences
 
 
+VALUE_SHOWN_CHARACTERS = 80
+"""A sentence with a longer value in it is not read."""
+
+
 def _show(text: str) -> str:
     """A value for a message: printable and not too long."""
     shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
     shown = "".join(character if character.isprintable() else "?" for character in shown)
     return shown if len(shown) <= VALUE_SHOWN_CHARACTERS else shown[:VALUE_SHOWN_CHARACTERS] + "..."
 
-
-VALUE_SHOWN_CHARACTERS = 80
-"""A sentence with a longer value in it is not read."""

@@ -16,7 +16,7 @@ from mailrider.smtp.capabilities import Capabilities
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _XTEXT_SPECIAL = re.compile(rb"[^!-*,-<>-~]")  # everything but printable ASCII without + and =
-_UXTEXT_SPECIAL = re.compile(r"[\x00-\x20+=\\\x7f]")
+_UXTEXT_SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
 _NOTIFY_WORDS = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
 
 
@@ -26,8 +26,11 @@ def encode_xtext(octets: bytes) -> bytes:
 
 
 def encode_uxtext(text: str) -> bytes:
-    """utf-8-addr-unitext (RFC 6533 §3): ASCII specials become `\\x{HH}`, other characters stay as they are."""
-    return _UXTEXT_SPECIAL.sub(lambda match: rf"\x{{{ord(match.group()):02X}}}", text).encode("utf-8")
+    """utf-8-addr-xtext (RFC 6533 §3): all but printable ASCII, and backslash, `+` and `=`, become `\\x{HEX}`.
+
+    This form is ASCII, so it can go to a server without SMTPUTF8 too.
+    """
+    return _UXTEXT_SPECIAL.sub(lambda match: rf"\x{{{ord(match.group()):02X}}}", text).encode("ascii", "replace")
 
 
 def greet(verb: bytes, name: str) -> bytes:
@@ -58,13 +61,13 @@ def mail_from(
     return b"".join(parts)
 
 
-def rcpt_to(recipient: Recipient, offered: Capabilities, *, smtputf8: bool = False, quote: bool = True) -> bytes:
+def rcpt_to(recipient: Recipient, offered: Capabilities, *, quote: bool = True) -> bytes:
     """RCPT TO, with ORCPT and NOTIFY where the server knows DSN."""
     address = _address(recipient.address, quote)
     if not offered.dsn:
         return b"RCPT TO:<%b>\r\n" % address
     parts = [b"RCPT TO:<", address, b">"]
-    orcpt = _orcpt(recipient, smtputf8)
+    orcpt = _orcpt(recipient)
     if orcpt:
         parts.append(b" ORCPT=" + orcpt)
     if recipient.notify:
@@ -73,15 +76,17 @@ def rcpt_to(recipient: Recipient, offered: Capabilities, *, smtputf8: bool = Fal
     return b"".join(parts)
 
 
-def _orcpt(recipient: Recipient, smtputf8: bool) -> bytes:
-    """The ORCPT value: the one given, or one made of the original address (RFC 3461 §4.2)."""
+def _orcpt(recipient: Recipient) -> bytes:
+    """The ORCPT value: the one given, or one made of the original address (RFC 3461 §4.2).
+
+    One of our making is of type rfc822 even where the address is not ASCII, as Postfix 3.7 has it: xtext can hold any octet.
+    """
     value = recipient.orcpt
     if not value:
         original = recipient.original or recipient.address
         if not original:
             return b""
-        quoted = quote_local_part(original)
-        value = f"{'utf-8' if smtputf8 and not quoted.isascii() else 'rfc822'};{quoted}"
+        value = f"rfc822;{quote_local_part(original)}"
     kind, semicolon, address = value.partition(";")
     if kind.lower() == "utf-8":
         return kind.encode("ascii") + semicolon.encode() + encode_uxtext(address)

@@ -11,10 +11,10 @@ The rules of smtp(8), which differ from the letter of the RFC where the world do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from mailrider.errors import WireTrouble
+from mailrider.errors import LocalDataError, WireTrouble
 from mailrider.model import status as status_code
 from mailrider.smtp import commands
 from mailrider.smtp.capabilities import Capabilities, parse_capabilities
@@ -27,6 +27,13 @@ from mailrider.smtp.wire import AWAIT_REPLY, Script, Wire
 SERVICE_NOT_AVAILABLE = 421
 """The server is closing the connection (RFC 5321 §4.2.3): there is no point in HELO."""
 
+HIDDEN_GREETING = "20 *\t"
+"""A greeting of nothing but these comes from a firewall that covers its server's words (Cisco PIX, ASA)."""
+
+DISABLE_ESMTP = "disable_esmtp"
+DELAY_DOTCRLF = "delay_dotcrlf"
+"""What can be done about such a server (postconf(5), `smtp_pix_workarounds`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -34,7 +41,8 @@ class Terms:
 
     `peer` and `relay` are how the log calls it (`H[A]`, `H[A]:P`).  `helo_name` is what we call ourselves, `own_name`
     what we would recognise as ourselves; `detect_loops` is on for port 25 only.  `is_best_exchanger` tells whether
-    no better server exists, which makes a loop permanent.  `discard` holds keywords that count as not announced.
+    no better server exists, which makes a loop permanent.  `discard` gives the keywords that count as not announced, and
+    `pix_workarounds` what to do about a server that hides its greeting behind stars; both may raise `WireTrouble`.
     """
 
     peer: str
@@ -49,7 +57,8 @@ class Terms:
     detect_loops: bool = False
     is_best_exchanger: bool = False
     await_quit: bool = False
-    discard: frozenset[str] = frozenset()
+    discard: Callable[[], Collection[str]] = tuple
+    pix_workarounds: Callable[[], tuple[str, ...]] = tuple
 
 
 Warn = Callable[[str], None]
@@ -62,13 +71,14 @@ class Opening:
     conversation.  `warn` is told what a postmaster should look at.
     """
 
-    __slots__ = ("_stage", "_terms", "_warn", "result")
+    __slots__ = ("_stage", "_terms", "_warn", "pix_workarounds", "result")
 
     def __init__(self, terms: Terms, warn: Warn) -> None:
         self._terms = terms
         self._warn = warn
         self._stage = GREETING
         self.result: Capabilities | Refusal | Trouble | None = None
+        self.pix_workarounds: tuple[str, ...] = ()
 
     def run(self, wire: Wire) -> Script[None]:
         """From the greeting to the capabilities.  Never raises."""
@@ -87,6 +97,8 @@ class Opening:
             soften = terms.skip_5xx_greeting and greeting.code // 100 == 5
             status = status_code.soften(greeting.status) if soften else None
             return refuse_to_talk(greeting, terms.peer, status=status)
+        if not greeting.text.strip(HIDDEN_GREETING):
+            self.pix_workarounds = terms.pix_workarounds()
         words = _words_of(greeting)
         if terms.detect_loops and words and words[0].lower() == terms.own_name.lower():
             self._warn(f"host {terms.relay} greeted me with my own hostname {terms.own_name}")
@@ -100,7 +112,7 @@ class Opening:
         terms = self._terms
         if terms.lmtp:
             return (yield from self._say(wire, LHLO, b"LHLO"))
-        if _speaks_extended(terms, words):
+        if _speaks_extended(terms, words) and DISABLE_ESMTP not in self.pix_workarounds:
             answer = yield from self._say(wire, EHLO, b"EHLO")
             if isinstance(answer, Capabilities) or answer.code == SERVICE_NOT_AVAILABLE:
                 return answer
@@ -111,7 +123,7 @@ class Opening:
         reply = yield from self._reply(stage)
         if reply.code // 100 != 2:
             return reply
-        return Capabilities() if stage is HELO else parse_capabilities(reply, self._terms.discard)
+        return Capabilities() if stage is HELO else parse_capabilities(reply, self._terms.discard())
 
     def _reply(self, stage: Stage) -> Script[Reply]:
         self._stage = stage
@@ -132,7 +144,9 @@ class Opening:
     def _take_leave(self, wire: Wire) -> None:
         """A server that refuses us still hears QUIT; one that is gone does not."""
         wire.reusable = False
-        if isinstance(self.result, Refusal):
+        if isinstance(self.result, Refusal) or (
+            isinstance(self.result, Trouble) and isinstance(self.result.cause, LocalDataError)
+        ):
             wire.send_quit(QUIT, await_reply=self._terms.await_quit)
 
 

@@ -27,7 +27,7 @@ from mailrider.smtp.refusal import Refusal, Scope, refuse_command
 from mailrider.smtp.reply import Reply
 from mailrider.smtp.stage import CONTENT, DATA, DOT, MAIL, PROBE, QUIT, RCPT, RSET, Stage
 from mailrider.smtp.trouble import Trouble
-from mailrider.smtp.wire import AWAIT_REPLY, Script, Transmit, Want, Wire
+from mailrider.smtp.wire import AWAIT_REPLY, Pause, Script, Transmit, Want, Wire
 
 NO_PROBE = ""
 PROBE_RCPT = "rcpt"
@@ -41,7 +41,8 @@ class Order(NamedTuple):
     `peer` is how the log calls the server (`H[A]`).  `before` are commands that precede MAIL and whose refusal
     only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF and with its
     dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
-    `check_alive` puts RSET in front of it all, for a connection that has been idle.
+    `check_alive` puts RSET in front of it all, for a connection that has been idle.  `dot_delay_seconds` keeps the dot out of
+    the last packet of the content (`smtp_pix_workarounds`).
     """
 
     peer: str
@@ -54,6 +55,7 @@ class Order(NamedTuple):
     before: tuple[tuple[Stage, bytes], ...] = ()
     check_alive: bool = False
     await_quit: bool = False
+    dot_delay_seconds: float = 0.0
 
 
 class Transaction:
@@ -200,6 +202,8 @@ class Transaction:
     def _send_content(self, wire: Wire) -> Script[None]:
         try:
             yield Transmit(self.order.content())
+            if self.order.dot_delay_seconds:
+                yield Pause(self.order.dot_delay_seconds)
         except ConnectionLost as lost:
             yield from self._read_last_words(wire, lost)
             return

@@ -25,6 +25,9 @@ FILE_LIMIT_OCTETS: Final = 64 * 1024 * 1024
 LOOK_SECONDS: Final = 1.0
 """How often a file is looked at for a change, at most."""
 
+READ_OCTETS: Final = 1024 * 1024
+"""Asked for at a time."""
+
 KEY_LIMIT_OCTETS: Final = 1024 * 1024
 """A longer key is refused: the longest that Postfix knows are header fields of 100 kilooctets."""
 
@@ -57,10 +60,12 @@ class TextTable(ABC, Generic[Rules]):
         self._is_inline = name.startswith("{")
         self._stamp: object = None
         self._looked_seconds = self._now_seconds()
+        self._trouble = ""
         try:
-            self._rules = self._parse(list(self._read_lines()))
-        except OSError as trouble:
-            raise WrongConfiguration(f"{self.kind}:{name}: cannot read {name}: {_reason(trouble)}") from None
+            lines = self._read_lines()
+        except (OSError, ValueError) as trouble:
+            raise WrongConfiguration(f"{self.title}: cannot read {name}: {_reason(trouble)}") from None
+        self._rules = self._parse(lines)
 
     @property
     def title(self) -> str:
@@ -72,8 +77,10 @@ class TextTable(ABC, Generic[Rules]):
         if not self._is_inline:
             now_seconds = self._now_seconds()
             if now_seconds - self._looked_seconds >= LOOK_SECONDS:
-                self._reread()
                 self._looked_seconds = now_seconds
+                self._look_for_change()
+        if self._trouble:
+            raise TableTrouble(self._trouble)
         return self._look_up(self._rules, key)
 
     @abstractmethod
@@ -86,45 +93,70 @@ class TextTable(ABC, Generic[Rules]):
 
     def _place(self, line: int) -> str:
         """Where a line stands, for messages."""
-        return f"{self.kind} map {self.name}, line {line}"
+        return f"{self.title}, line {line}"
 
-    def _reread(self) -> None:
+    def _look_for_change(self) -> None:
+        """Read the file again where it has changed; where that fails, every lookup says so until it changes once more."""
         try:
             if _stamp_of(os.stat(self.name)) != self._stamp:
-                self._rules = self._parse(list(self._read_lines()))
+                self._stamp = None
+                self._rules = self._parse(self._read_lines())
+                self._trouble = ""
         except OSError as trouble:
-            raise TableTrouble(f"{self.title}: cannot read {self.name}: {_reason(trouble)}") from None
+            self._stamp = None
+            self._trouble = f"{self.title}: cannot read {self.name}: {_reason(trouble)}"
         except WrongConfiguration as trouble:
-            # Not read again before it changes again; until then every look says the same.
-            raise TableTrouble(str(trouble)) from None
+            self._trouble = str(trouble)
 
     def _read_lines(self) -> list[LogicalLine]:
-        if self._is_inline:
-            try:
-                return self._inline_lines()
-            except WrongConfiguration as trouble:
-                raise WrongConfiguration(f"{self.title}: {trouble}") from None
-        # A pipe without a writer would keep a blocking open waiting for ever.
-        descriptor = os.open(self.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            stamp = _stamp_of(os.fstat(descriptor))
-            octets = file.read(FILE_LIMIT_OCTETS + 1) or b""
-        if len(octets) > FILE_LIMIT_OCTETS:
-            raise WrongConfiguration(f"{self.title}: {self.name} is larger than {FILE_LIMIT_OCTETS} octets")
-        self._stamp = stamp
-        return list(split_logical_lines(octets.decode("utf-8", "surrogateescape"), self.title, self._warn))
-
-    def _inline_lines(self) -> list[LogicalLine]:
-        rules = "\n".join([take_stripped(member) for member in split_members(take_braced(self.name))])
-        return list(split_logical_lines(rules, self.title, self._warn))
+        try:
+            if self._is_inline:
+                text = "\n".join([take_stripped(member) for member in split_members(take_braced(self.name))])
+            else:
+                self._stamp, text = _read_file(self.name)
+        except WrongConfiguration as trouble:
+            raise WrongConfiguration(f"{self.title}: {trouble}") from None
+        return list(split_logical_lines(text, self.title, self._warn))
 
 
 def key_octets(title: str, key: str) -> bytes:
     """`key` as octets; raises `TableTrouble` where it is longer than `KEY_LIMIT_OCTETS`."""
-    octets = key.encode("utf-8", "surrogateescape")
+    try:
+        octets = key.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        octets = key.encode("utf-8", "surrogatepass")
     if len(octets) > KEY_LIMIT_OCTETS:
         raise TableTrouble(f"{title}: key of {len(octets)} octets is longer than {KEY_LIMIT_OCTETS}")
     return octets
+
+
+def read_text(path: str) -> str:
+    """The text of a file; octets that are not UTF-8 are kept as lone surrogates.
+
+    Raises `WrongConfiguration` where it cannot be read or is larger than `FILE_LIMIT_OCTETS`.
+    """
+    try:
+        return _read_file(path)[1]
+    except (OSError, ValueError) as trouble:
+        raise WrongConfiguration(f"cannot read {path}: {_reason(trouble)}") from None
+
+
+def _read_file(path: str) -> tuple[object, str]:
+    """The stamp of a file and its text."""
+    # A pipe without a writer would keep a blocking open waiting for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        stamp = _stamp_of(os.fstat(descriptor))
+        pieces: list[bytes] = []
+        missing = FILE_LIMIT_OCTETS + 1
+        while missing and (piece := os.read(descriptor, min(missing, READ_OCTETS))):
+            pieces.append(piece)
+            missing -= len(piece)
+    finally:
+        os.close(descriptor)
+    if not missing:
+        raise WrongConfiguration(f"{path} is larger than {FILE_LIMIT_OCTETS} octets")
+    return stamp, b"".join(pieces).decode("utf-8", "surrogateescape")
 
 
 def _stamp_of(status: os.stat_result) -> object:
@@ -132,5 +164,5 @@ def _stamp_of(status: os.stat_result) -> object:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _reason(trouble: OSError) -> str:
-    return trouble.strerror or str(trouble)
+def _reason(trouble: Exception) -> str:
+    return getattr(trouble, "strerror", None) or str(trouble)

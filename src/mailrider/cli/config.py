@@ -1,0 +1,181 @@
+"""`mailrider config`: show and check settings, in the manner of postconf(1).
+
+Values are shown as they were written, one `name = value` a line and with each run of blanks as one blank, as postconf
+does; `--json` shows them exactly.  Settings are not checked before they are shown, so that a wrong one can be looked at;
+`mailrider config check` names every wrong one and ends with exit code 78.
+
+What differs from postconf(1): names of other programs (`smtpd_...`) are shown only where they were set, and there is no
+complaint about names that nothing uses, except that `check` points out probable misspellings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mailrider.cli.options import common_options
+from mailrider.errors import WrongConfiguration, WrongUsage
+from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
+
+CHECK = "check"
+"""The one NAME that is an action; no parameter is called so."""
+
+
+@click.command("config", context_settings={"help_option_names": ["--help"]})
+@common_options
+@click.option("-n", "only_set", is_flag=True, help="Only what was set, in main.cf or with -o.")
+@click.option("-d", "defaults", is_flag=True, help="Defaults instead of what was set.")
+@click.option("-x", "expanded", is_flag=True, help="Expand $name in values.")
+@click.option("-h", "bare", is_flag=True, help="Values without names.")
+@click.option("--status", "status", is_flag=True, help="Count the parameters that are in effect.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.argument("names", nargs=-1, metavar="[check | NAME...]")
+def config(
+    directory: Path | None,
+    overrides: tuple[str, ...],
+    verbose: int,
+    *,
+    only_set: bool,
+    defaults: bool,
+    expanded: bool,
+    bare: bool,
+    status: bool,
+    as_json: bool,
+    names: tuple[str, ...],
+) -> None:
+    """Show settings, or check them.
+
+    Without NAME: all parameters, sorted.  `mailrider config check` checks every value that was set.
+    """
+    if only_set + defaults + status > 1:
+        raise WrongUsage("specify one of -n, -d and --status")
+    if status:
+        _print_status(as_json)
+        return
+    settings = _read(directory, overrides)
+    if names == (CHECK,):
+        _check(settings, as_json)
+        return
+    _warn(settings.warnings)
+    if defaults:
+        settings = Settings({}, settings.host, directory=settings.directory)
+    shown = _choose(settings, names, only_set)
+    values = {name: settings.text(name) if expanded else settings.raw_text(name) or "" for name in shown}
+    if as_json:
+        _print_json({name: _describe(settings, name, value) for name, value in values.items()})
+    else:
+        _print_lines(values, bare)
+
+
+def _read(directory: Path | None, overrides: tuple[str, ...]) -> Settings:
+    import socket
+
+    host = HostFacts(socket.gethostname(), os.getpid(), "mailrider")
+    return load_settings(choose_directory(directory, os.environ), overrides, host=host, checked=False)
+
+
+def _choose(settings: Settings, names: tuple[str, ...], only_set: bool) -> list[str]:
+    """The names to show: those asked for and known, else all."""
+    known = [name for name in settings.entries if settings.is_set(name)]
+    if not only_set:
+        known += Settings.listed_names()
+    if not names:
+        return sorted(set(known))
+    _warn(f"{name}: unknown parameter" for name in names if settings.raw_text(name) is None)
+    return [name for name in names if (settings.is_set(name) if only_set else settings.raw_text(name) is not None)]
+
+
+def _print_lines(values: dict[str, str], bare: bool) -> None:
+    for name, value in values.items():
+        text = re.sub(r"[ \t\r\n\v\f]+", " ", value)
+        line = text if bare else f"{name} = {text}".rstrip(" ")
+        click.echo(line.encode("utf-8", "surrogateescape"))
+
+
+def _describe(settings: Settings, name: str, value: str) -> dict[str, Any]:
+    """One name with what is known of it, for `--json`."""
+    told: dict[str, Any] = {"value": value, "set": settings.is_set(name)}
+    if settings.is_set(name):
+        told["place"] = settings.entries[name].place
+    parameter = Settings.find(name)
+    if parameter is not None:
+        told |= {
+            "default": settings.default_text(name),
+            "kind": parameter.kind,
+            "section": parameter.section,
+            "in_effect": parameter.in_effect,
+            "obsolete": bool(parameter.obsolete),
+            "since": parameter.since,
+            "doc": parameter.doc,
+        }
+    return told
+
+
+def _print_json(value: object) -> None:
+    # ASCII only, so that what is no UTF-8 in a value gets through as an escape.
+    click.echo(json.dumps(value, indent=2))
+
+
+def _print_status(as_json: bool) -> None:
+    """How many parameters of each section are in effect."""
+    rows = []
+    for section in Settings.sections():
+        parameters = section.declared.values()
+        effective = [parameter.name for parameter in parameters if parameter.in_effect]
+        waiting = [parameter.name for parameter in parameters if not parameter.in_effect]
+        rows.append((section.title, effective, waiting))
+    if as_json:
+        _print_json({title: {"in_effect": effective, "not_in_effect": waiting} for title, effective, waiting in rows})
+        return
+    total = ("all", [n for row in rows for n in row[1]], [n for row in rows for n in row[2]])
+    width = max(len(row[0]) for row in rows)
+    click.echo(f"{'section':<{width}}  in effect  declared")
+    for title, effective, waiting in [*rows, total]:
+        click.echo(f"{title:<{width}}  {len(effective):9}  {len(effective) + len(waiting):8}")
+
+
+def _check(settings: Settings, as_json: bool) -> None:
+    """Say everything that is wrong or doubtful; raises `WrongConfiguration` for the last wrong value."""
+    problems = list(settings.problems())
+    doubts = [
+        *settings.warnings,
+        *settings.obsolete(),
+        *(f"{name} is not in effect yet" for name in settings.not_in_effect()),
+        *_find_misspellings(settings),
+    ]
+    if as_json:
+        _print_json({"errors": problems, "warnings": doubts})
+    else:
+        _warn(doubts)
+    if problems:
+        for problem in problems[:-1]:
+            click.echo(f"mailrider: {problem}", err=True)
+        raise WrongConfiguration(problems[-1])
+    if not as_json:
+        click.echo(f"{len(settings.entries)} parameters set, no errors, {len(doubts)} warnings")
+
+
+def _find_misspellings(settings: Settings) -> list[str]:
+    """Names that nobody knows or uses and that look like one of ours."""
+    from mailrider.settings.expansion import find_references
+
+    used = {name for entry in settings.entries.values() for name in find_references(entry.value)}
+    found = []
+    for name, entry in settings.entries.items():
+        if Settings.find(name) is None and name not in used:
+            similar = Settings.find_similar(name)
+            if similar:
+                found.append(f"{entry.place}: {name} is unknown; did you mean {similar}?")
+    return found
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        shown = "".join(character if character.isprintable() else "?" for character in sentence)
+        click.echo(f"warning: {shown}", err=True)

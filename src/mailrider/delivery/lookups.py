@@ -1,0 +1,65 @@
+"""The tables and lists of one transport, opened once.
+
+A lookup takes a key and gives a value or None; it raises `errors.TableTrouble` when a table could not answer.  What is
+not configured is None, so that nobody pays for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailrider.settings import Settings
+from mailrider.tables.maps import open_maps
+from mailrider.tables.match_list import open_string_list
+
+Lookup = Callable[[str], str | None]
+
+
+def match_nothing(subject: str) -> bool:
+    """An empty match list."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What is looked up in the course of a delivery.
+
+    `discard_by_address` and `pix_by_address` have server addresses for keys.  `reply_filter` sees each reply line,
+    `status_filter` each final status.  `keeps_connections_to` is `smtp_connection_cache_destinations`.
+    """
+
+    discard_by_address: Lookup | None = None
+    pix_by_address: Lookup | None = None
+    reply_filter: Lookup | None = None
+    status_filter: Lookup | None = None
+    header_checks: Lookup | None = None
+    mime_header_checks: Lookup | None = None
+    nested_header_checks: Lookup | None = None
+    body_checks: Lookup | None = None
+    keeps_connections_to: Callable[[str], bool] = match_nothing
+
+
+def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
+    """Open everything that the settings name.  `warn` hears of doubtful lines; raises `WrongConfiguration`."""
+
+    def find(tables: tuple[str, ...], parameter: str) -> Lookup | None:
+        return open_maps(parameter, " ".join(tables), warn=warn).find if tables else None
+
+    prefix = settings.transport.value
+    verb = "ehlo" if prefix == "smtp" else "lhlo"
+    kept = settings.smtp_connection_cache_destinations
+    kept_name = f"{prefix}_connection_cache_destinations"
+    return Lookups(
+        discard_by_address=find(
+            settings.smtp_discard_ehlo_keyword_address_maps, f"{prefix}_discard_{verb}_keyword_address_maps"
+        ),
+        pix_by_address=find(settings.smtp_pix_workaround_maps, f"{prefix}_pix_workaround_maps"),
+        reply_filter=find(settings.smtp_reply_filter, f"{prefix}_reply_filter"),
+        status_filter=find(settings.smtp_delivery_status_filter, f"{prefix}_delivery_status_filter"),
+        header_checks=find(settings.smtp_header_checks, f"{prefix}_header_checks"),
+        mime_header_checks=find(settings.smtp_mime_header_checks, f"{prefix}_mime_header_checks"),
+        nested_header_checks=find(settings.smtp_nested_header_checks, f"{prefix}_nested_header_checks"),
+        body_checks=find(settings.smtp_body_checks, f"{prefix}_body_checks"),
+        keeps_connections_to=open_string_list(kept_name, " ".join(kept), warn=warn).matches if kept else match_nothing,
+    )

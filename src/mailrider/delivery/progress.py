@@ -1,0 +1,130 @@
+"""What a request has lived through so far, and how its recipients are settled from it.
+
+The attempts of one request share a `Progress`: who is still open, the latest failure, whether the site as a whole has failed.
+Every recipient passes through `accept` or `fail`, and so does the operator's `smtp_delivery_status_filter`.
+"""
+
+from __future__ import annotations
+
+from mailrider.clock import Clock
+from mailrider.delivery.ledger import Ledger
+from mailrider.delivery.profile import Profile
+from mailrider.delivery.session import Session
+from mailrider.delivery.status_filter import StatusFilter
+from mailrider.delivery.trouble import STATUS, Disposition, Failure, judge
+from mailrider.events import Observer, ServerFailedSoftly
+from mailrider.model import status as status_code
+from mailrider.model.outcome import Action, Delays, DestinationTrouble, Outcome, Status
+from mailrider.model.request import DeliveryRequest
+from mailrider.smtp.refusal import Scope
+from mailrider.smtp.reply import Reply
+
+
+class Progress:
+    """What a request has lived through so far: the state that its attempts share."""
+
+    __slots__ = (
+        "_status_filter",
+        "clock",
+        "destination_trouble",
+        "had_complete_session",
+        "handed_seconds",
+        "latest",
+        "ledger",
+        "observer",
+        "profile",
+        "request",
+        "setup_seconds",
+    )  # fmt: skip
+
+    def __init__(
+        self, request: DeliveryRequest, profile: Profile, ledger: Ledger, clock: Clock, observer: Observer
+    ) -> None:
+        self.request = request
+        self.profile = profile
+        self.ledger = ledger
+        self.clock = clock
+        self.observer = observer
+        self.latest: Failure | None = None
+        self.destination_trouble: DestinationTrouble | None = None
+        self.had_complete_session = False
+        self.handed_seconds = clock.wall_seconds()
+        self.setup_seconds = 0.0
+        find = profile.lookups.status_filter
+        title = f"{profile.transport.value}_delivery_status_filter"
+        self._status_filter = StatusFilter(find, title, observer) if find is not None else None
+
+    def delays(self) -> Delays:
+        """The four delays as of now (semantics of `delays=a/b/c/d`)."""
+        now = self.clock.wall_seconds()
+        request = self.request
+        setup = self.setup_seconds or now
+        return Delays(
+            max(0.0, request.active_seconds - request.arrival_seconds),
+            max(0.0, self.handed_seconds - request.active_seconds),
+            max(0.0, setup - self.handed_seconds),
+            max(0.0, now - setup),
+        )
+
+    async def fail_all(self, failure: Failure, session: Session | None, *, last_server: bool) -> None:
+        """The same failure for every open recipient."""
+        await self.fail(list(self.ledger.open), failure, session, last_server=last_server)
+
+    async def fail(
+        self, indexes: list[int], failure: Failure, session: Session | None, *, last_server: bool, in_doubt: bool = False
+    ) -> None:
+        """Keep, defer or bounce these recipients, as `trouble.judge` has it."""
+        self.latest = failure
+        disposition = judge(failure, last_server=last_server, soft_bounce=self.profile.soft_bounce)
+        if disposition is Disposition.KEEP:
+            self.observer(ServerFailedSoftly(self.request.queue_id, failure.text))
+            return
+        if self._status_filter is not None:
+            status, text = self._status_filter.apply(failure.status, failure.text)
+            failure = failure._replace(status=status, text=text)
+            disposition = judge(failure, last_server=True, soft_bounce=self.profile.soft_bounce)
+        outcome = self._failed_outcome(disposition, failure, session)
+        if in_doubt:
+            outcome = outcome._replace(in_doubt=True)
+        for index in indexes:
+            await self.ledger.settle(index, outcome)
+        deferred = disposition is Disposition.DEFER or disposition is Disposition.SOFT_BOUNCE
+        site = failure.scope is Scope.SITE and deferred and not self.had_complete_session
+        if site and indexes and self.destination_trouble is None:
+            self.destination_trouble = DestinationTrouble(outcome.status_code, failure.text)
+
+    def _failed_outcome(self, disposition: Disposition, failure: Failure, session: Session | None) -> Outcome:
+        status, action = STATUS[disposition]
+        if self.request.probe:
+            status = Status.UNDELIVERABLE
+        soft_bounced = disposition is Disposition.SOFT_BOUNCE
+        return Outcome(
+            status=status,
+            status_code=status_code.soften(failure.status) if soft_bounced else failure.status,
+            text=failure.text,
+            relay=session.relay if session is not None else "none",
+            remote_mta=failure.remote_mta,
+            reply=failure.reply,
+            action=action,
+            delays=self.delays(),
+            connection_use=max(1, session.uses) if session is not None else 1,
+            soft_bounced=soft_bounced,
+        )
+
+    async def accept(self, index: int, reply: Reply, session: Session) -> None:
+        """A server has taken responsibility for this recipient."""
+        status, text = status_code.OK if reply.code // 100 == 3 else reply.status, reply.text
+        if self._status_filter is not None:
+            status, text = self._status_filter.apply(status, text)
+        outcome = Outcome(
+            Status.DELIVERABLE if self.request.probe else Status.SENT,
+            status,
+            text,
+            session.relay,
+            session.server.host,
+            reply.text,
+            Action.RELAYED,
+            self.delays(),
+            session.uses,
+        )
+        await self.ledger.settle(index, outcome)
