@@ -44,8 +44,13 @@ def stuff_dots(octets: bytes, *, at_line_start: bool) -> bytes:
     return octets
 
 
-def prepare_lines(chunks: Iterable[bytes], limit_octets: int = LINE_LENGTH_LIMIT_OCTETS) -> Iterator[bytes]:
-    """Fold and stuff canonical text as it comes.  `limit_octets` 0 means no limit."""
+def prepare_lines(
+    chunks: Iterable[bytes], limit_octets: int = LINE_LENGTH_LIMIT_OCTETS, *, stuff: bool = True
+) -> Iterator[bytes]:
+    """Fold and stuff canonical text as it comes.
+
+    `limit_octets` 0 means no limit; `stuff` is off for BDAT, which counts octets and knows no dot.
+    """
     column = 0  # octets of the current line, in its unfolded form, that have gone before this chunk
     room = limit_octets  # octets that still fit on the current physical line
     held = b""  # a CR whose LF comes with the next chunk
@@ -61,13 +66,13 @@ def prepare_lines(chunks: Iterable[bytes], limit_octets: int = LINE_LENGTH_LIMIT
             newline = chunk.rfind(b"\n")
             column = len(chunk) - newline - 1 if newline >= 0 else column + len(chunk)
             room = limit_octets - column
-            yield stuff_dots(chunk, at_line_start=at_line_start)
+            yield stuff_dots(chunk, at_line_start=at_line_start) if stuff else chunk
         else:
-            folded, column, room = _fold(chunk, limit_octets, column, room)
+            folded, column, room = _fold(chunk, limit_octets, column, room, stuff)
             yield folded
 
 
-def _fold(chunk: bytes, limit: int, column: int, room: int) -> tuple[bytes, int, int]:
+def _fold(chunk: bytes, limit: int, column: int, room: int, stuff: bool) -> tuple[bytes, int, int]:
     """Fold a chunk that has a long line, line by line."""
     out: list[bytes] = []
     lines = chunk.split(b"\r\n")
@@ -75,7 +80,7 @@ def _fold(chunk: bytes, limit: int, column: int, room: int) -> tuple[bytes, int,
         if number:
             out.append(b"\r\n")
             column, room = 0, limit
-        if column == 0 and line.startswith(b"."):
+        if stuff and column == 0 and line.startswith(b"."):
             out.append(b".")
         column += len(line)
         while len(line) > room:

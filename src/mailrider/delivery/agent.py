@@ -7,6 +7,7 @@ import asyncio
 from mailrider.clock import Clock
 from mailrider.delivery.cache import ConnectionCache
 from mailrider.delivery.ledger import Ledger
+from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.traffic import TrafficMemory
@@ -35,7 +36,7 @@ class DeliveryAgent:
         observer: Observer = ignore_event,
     ) -> None:
         self._profile = profile
-        self._means = Means(directory, ConnectionCache(), wheel)
+        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock))
         self._clock = clock
         self._observer = observer
         self._traffic = TrafficMemory()

@@ -7,30 +7,40 @@ several recipients each reply to the dot is settled as it comes, since the next 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import enum
+from collections.abc import Callable
 
-from mailrider.content.lines import prepare_lines
-from mailrider.delivery.internationalization import to_ascii_domains
+from mailrider.delivery.orders import make_transaction
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import Session
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
 from mailrider.errors import ContentUnreadable
 from mailrider.events import Warned
 from mailrider.model import status as status_code
-from mailrider.model.request import BodyType, DeliveryRequest
-from mailrider.smtp import commands
+from mailrider.model.request import DeliveryRequest
+from mailrider.smtp.chunked import ChunkedTransaction
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.transaction import NO_PROBE, Order, Transaction
-from mailrider.smtp.xforward import forward_client
+from mailrider.smtp.transaction import Transaction
 
 
-async def attempt(session: Session, progress: Progress, is_last: Callable[[], bool], keep: bool) -> bool:
+class Course(enum.Enum):
+    """How to go on after an attempt.
+
+    DONE: every recipient has been accounted for, or is kept for the next server.  In the other cases nothing has
+    happened: the kept connection was DEAD, or the server does not understand BDAT after all (NO_BDAT).
+    """
+
+    DONE = enum.auto()
+    DEAD = enum.auto()
+    NO_BDAT = enum.auto()
+
+
+async def attempt(session: Session, progress: Progress, is_last: Callable[[], bool], keep: bool) -> Course:
     """Deliver to the open recipients over this session.
 
     `is_last` tells whether no server follows.  `keep` asks for the connection to be left open; whether it is fit for
-    that shows in `session.connection.reusable` afterwards.  Returns False if a kept connection had died in the
-    meantime: nothing has happened then, and the message can go over another.
+    that shows in `session.connection.reusable` afterwards.
     """
     profile, request = progress.profile, progress.request
     reused = session.uses > 0
@@ -40,56 +50,29 @@ async def attempt(session: Session, progress: Progress, is_last: Callable[[], bo
     if limit and request.content.size_octets > limit:
         await progress.fail_all(_too_large(request, session), session, last_server=is_last())
         progress.had_complete_session = True
-        return True
+        return Course.DONE
     indexes = list(progress.ledger.open)
     progress.setup_seconds = progress.clock.wall_seconds()
-    transaction = Transaction(_make_order(session, progress, indexes, keep, reused))
+    transaction = make_transaction(session, progress, indexes, keep=keep, check_alive=reused)
     if profile.lmtp and len(indexes) > 1:
         await _submit_and_follow(transaction, session, progress, indexes)
     else:
         await session.connection.submit(transaction)
+    course = Course.DONE
     if reused and transaction.trouble is not None and not transaction.started:
         session.uses -= 1
-        progress.setup_seconds = 0.0
-        return False
-    for warning in transaction.warnings:
-        progress.observer(Warned(warning))
-    await _account(transaction, session, progress, indexes, is_last)
+        course = Course.DEAD
+    elif isinstance(transaction, ChunkedTransaction) and transaction.bdat_failed:
+        progress.observer(Warned(f"host {session.peer} announces CHUNKING and does not understand BDAT", request.queue_id))
+        course = Course.NO_BDAT
+    else:
+        if isinstance(transaction, ChunkedTransaction) and transaction.bdat_taken:
+            session.bdat_proved = True
+        for warning in transaction.warnings:
+            progress.observer(Warned(warning))
+        await _account(transaction, session, progress, indexes, is_last)
     progress.setup_seconds = 0.0
-    return True
-
-
-def _make_order(session: Session, progress: Progress, indexes: list[int], keep: bool, reused: bool) -> Order:
-    """Put the request into the words that this server understands."""
-    profile, request, offered = progress.profile, progress.request, session.offered
-    envelope, content = request.envelope, request.content
-    converting = profile.convert_to_7bit and not offered.eight_bit_mime and envelope.body is not BodyType.SEVEN_BIT
-    quote = profile.quote_envelope
-    recipients = envelope.recipients
-
-    def open_content() -> Iterator[bytes]:
-        return prepare_lines(content.chunks(), profile.line_length_limit_octets)
-
-    def keep_open() -> bool:
-        return keep and not session.is_expired(asyncio.get_running_loop().time())
-
-    if not offered.smtputf8:
-        envelope = to_ascii_domains(envelope, idna2003=profile.idna2003)
-        recipients = envelope.recipients
-    before = forward_client(request.client, request.queue_id, offered) if profile.send_xforward else ()
-    return Order(
-        session.peer,
-        commands.mail_from(envelope, offered, content.size_octets, converting=converting, quote=quote),
-        tuple([commands.rcpt_to(recipients[index], offered, quote=quote) for index in indexes]),
-        open_content,
-        keep_open,
-        profile.lmtp,
-        profile.probe_target if request.probe else NO_PROBE,
-        before,
-        reused,
-        profile.await_quit,
-        profile.pix_delay_seconds if session.delays_dot else 0.0,
-    )
+    return course
 
 
 def _too_large(request: DeliveryRequest, session: Session) -> Failure:

@@ -60,6 +60,7 @@ class Profile:
     tls_level: str
     idna2003: bool
     send_xforward: bool
+    chunking: bool
     pix_workarounds: tuple[str, ...]
     pix_threshold_seconds: float
     pix_delay_seconds: float
@@ -113,6 +114,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         tls_level=settings.smtp_tls_security_level,
         idna2003=settings.enable_idna2003_compatibility,
         send_xforward=settings.smtp_send_xforward_command,
+        chunking=settings.smtp_chunking,
         pix_workarounds=settings.smtp_pix_workarounds,
         pix_threshold_seconds=settings.smtp_pix_workaround_threshold_time,
         pix_delay_seconds=settings.smtp_pix_workaround_delay_time,

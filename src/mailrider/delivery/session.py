@@ -43,11 +43,11 @@ class Session:
     """An open, greeted connection.
 
     `uses` counts the messages that it was given, `kept_for` the cache keys under which it lies while idle.  `delays_dot`:
-    the final dot is sent after a pause (`smtp_pix_workarounds`).
+    the final dot is sent after a pause (`smtp_pix_workarounds`).  `bdat_proved`: the server has taken BDAT before.
     """
 
     __slots__ = (
-        "connection", "delays_dot", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds", "peer", "profile",
+        "bdat_proved", "connection", "delays_dot", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds", "peer", "profile",
         "queue_id", "relay", "server", "uses",
     )  # fmt: skip
 
@@ -64,6 +64,7 @@ class Session:
         self.uses = 0
         self.is_best_exchanger = False
         self.delays_dot = False
+        self.bdat_proved = False
         self.kept_for: tuple[object, ...] = ()
         self.peer = server.name_and_address
         self.relay = server.relay

@@ -8,10 +8,12 @@ reason, with the safety nets of smtp(8): what looks like a fault of our own conf
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import NamedTuple
 
-from mailrider.delivery.attempt import attempt
+from mailrider.delivery.attempt import Course, attempt
 from mailrider.delivery.cache import ConnectionCache
+from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import NoSession, Session, open_session
 from mailrider.delivery.trouble import Failure
@@ -33,6 +35,7 @@ class Means(NamedTuple):
     directory: Directory
     cache: ConnectionCache
     wheel: DeadlineWheel
+    peers: PeerMemory
 
 
 class Walk:
@@ -116,7 +119,9 @@ class Walk:
         itinerary = self._itinerary
         remaining = list(itinerary.candidates)
         itinerary.use_kept(server)
-        if not await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store):
+        course = await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store)
+        if course is not Course.DONE:
+            self._learn(course, server)
             itinerary.undo_kept(remaining)
             self._used_kept.discard((server.address, server.port))
             session.connection.close()
@@ -154,11 +159,17 @@ class Walk:
                     continue
                 session = opened
             itinerary.count_session()
-            if not await attempt(session, progress, lambda: itinerary.at_last_server, self._store):
+            course = await attempt(session, progress, lambda: itinerary.at_last_server, self._store)
+            if course is not Course.DONE:
+                self._learn(course, server)
                 session.connection.close()
                 itinerary.try_again(server)
                 continue
             self._put_away(session)
+
+    def _learn(self, course: Course, server: Server) -> None:
+        if course is Course.NO_BDAT:
+            self._means.peers.remember_bdat_failure(server)
 
     def _take_kept_backup(self, server: Server) -> Session | None:
         """Kept connections to the best servers have been used by now; one to a backup may still lie there."""
@@ -180,6 +191,8 @@ class Walk:
         session = opened if isinstance(opened, Session) else opened.session
         if session is not None and not session.connection.gone:
             self._means.cache.adopt(session)
+            if session.offered.chunking and self._means.peers.fails_bdat(server):
+                session.offered = replace(session.offered, chunking=False)
         return opened
 
     async def _account_for_no_session(self, refused: NoSession, server: Server) -> None:

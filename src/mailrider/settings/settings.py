@@ -268,8 +268,12 @@ class Settings(Catalogue):
         """
         name = f"{service}_{suffix}"
         if name not in self.__dict__:
-            declared = self.find(name) or self.declared[f"{FAMILY_PREFIX}_{suffix}"]
-            self.__dict__[name] = self._parse(declared, name)
+            declared = self.find(name)
+            if declared is not None:
+                self.__dict__[name] = self._parse(declared, name)
+            else:
+                family = self.declared[f"{FAMILY_PREFIX}_{suffix}"]
+                self.__dict__[name] = self._parse(family, family.name)
         value: int | float | Rate = self.__dict__[name]
         return value
 

@@ -42,12 +42,18 @@ DOT = Stage(
     "smtp_data_done_timeout",
     "end of DATA command",
 )
+BDAT = Stage(
+    "BDAT",
+    "sending end of data -- message may be sent more than once",
+    "smtp_data_done_timeout",
+    "BDAT command",
+)
 RSET = Stage("RSET", "sending final RSET", "smtp_rset_timeout", "final RSET command")
 PROBE = Stage("RSET", "sending RSET probe", "smtp_rset_timeout", "RSET probe")
 QUIT = Stage("QUIT", "sending QUIT", "smtp_quit_timeout", "QUIT command")
 
 STAGES = (
-    GREETING, EHLO, HELO, LHLO, STARTTLS, XFORWARD_NAME, XFORWARD_HELO, MAIL, RCPT, DATA, CONTENT, DOT, RSET, PROBE, QUIT,
+    GREETING, EHLO, HELO, LHLO, STARTTLS, XFORWARD_NAME, XFORWARD_HELO, MAIL, RCPT, DATA, CONTENT, DOT, BDAT, RSET, PROBE, QUIT,
 )  # fmt: skip
 
 TimeLimits = Mapping[Stage, float]

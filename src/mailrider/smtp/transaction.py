@@ -140,18 +140,16 @@ class Transaction:
         while unanswered:
             reply = yield AWAIT_REPLY
             assert reply is not None
-            stage = unanswered[0]
-            if stage is RCPT:
-                self._take_rcpt(reply)
-            else:
-                self._take(stage, reply)
+            self._take(unanswered[0], reply)
             unanswered.popleft()
         return reply
 
     def _take(self, stage: Stage, reply: Reply) -> None:
-        """Account for a reply to anything but RCPT."""
+        """Account for a reply to the envelope."""
         accepted = reply.code // 100 == 2
-        if stage is MAIL:
+        if stage is RCPT:
+            self._take_rcpt(reply)
+        elif stage is MAIL:
             self.started = True
             self._mail_refused = not accepted
             if not accepted:

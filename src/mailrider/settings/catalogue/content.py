@@ -88,5 +88,5 @@ class Content(Section, title="message content"):
     )  # fmt: skip
     enable_idna2003_compatibility = Flag(
         "no", "Convert domain names by the older IDNA rules.",
-        since="3.2", in_effect=False,
+        since="3.2", in_effect=True,
     )  # fmt: skip

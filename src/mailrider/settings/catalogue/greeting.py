@@ -35,7 +35,7 @@ class Greeting(Section, title="conversation"):
     )  # fmt: skip
     smtp_discard_ehlo_keyword_address_maps = Tables(
         "", "Tables by server address whose result replaces smtp_discard_ehlo_keywords.",
-        since="2.2", mirror="lmtp_discard_lhlo_keyword_address_maps", in_effect=False,
+        since="2.2", mirror="lmtp_discard_lhlo_keyword_address_maps", in_effect=True,
     )  # fmt: skip
     smtp_skip_5xx_greeting = Flag(
         "yes", "Take a 5xx greeting for a temporary failure of this server instead of a bounce.",
@@ -64,7 +64,7 @@ class Greeting(Section, title="conversation"):
     )  # fmt: skip
     smtp_reply_filter = Tables(
         "", "Tables that may put another line in the place of a reply line before it is understood.",
-        since="2.7", in_effect=False,
+        since="2.7", in_effect=True,
     )  # fmt: skip
     smtp_send_dummy_mail_auth = Flag(
         "no", "Add AUTH=<> to MAIL in sessions that logged in.",
@@ -72,31 +72,31 @@ class Greeting(Section, title="conversation"):
     )  # fmt: skip
     smtp_send_xforward_command = Flag(
         "no", "Tell a server that offers XFORWARD who submitted the message.",
-        since="2.1", in_effect=False,
+        since="2.1", in_effect=True,
     )  # fmt: skip
     smtp_address_verify_target = Choice(
         "rcpt", "The command whose reply decides an address probe.",
-        since="3.0", of=("rcpt", "data"), in_effect=False,
+        since="3.0", of=("rcpt", "data"), in_effect=True,
     )  # fmt: skip
     smtp_pix_workarounds = Words(
         "disable_esmtp,delay_dotcrlf", "What to do about servers behind a firewall that hides their greeting.",
-        since="2.4", of=PIX_WORKAROUNDS, fold=True, lenient=True, in_effect=False,
+        since="2.4", of=PIX_WORKAROUNDS, fold=True, lenient=True, in_effect=True,
     )  # fmt: skip
     smtp_pix_workaround_maps = Tables(
         "", "Tables by server address whose result replaces smtp_pix_workarounds.",
-        since="2.4", in_effect=False,
+        since="2.4", in_effect=True,
     )  # fmt: skip
     smtp_pix_workaround_threshold_time = Seconds(
         "500s", "How long a message must have been queued before delay_dotcrlf is used.",
-        since="pre-2.0", least=0, in_effect=False,
+        since="pre-2.0", least=0, in_effect=True,
     )  # fmt: skip
     smtp_pix_workaround_delay_time = Seconds(
         "10s", "How long delay_dotcrlf waits before the final dot.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     smtp_chunking = Flag(
         "yes", "Send the message with BDAT to servers that offer CHUNKING.",
-        since="", mirror="", ours=True, in_effect=False,
+        since="", mirror="", ours=True, in_effect=True,
     )  # fmt: skip
     smtp_pipelining_across_messages = Flag(
         "yes", "Send the next envelope together with the end of the message before it.",

@@ -30,11 +30,11 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     smtp_delivery_status_filter = Tables(
         "$default_delivery_status_filter", "Tables that may put another status and text in the place of a result.",
-        since="3.0", in_effect=False,
+        since="3.0", in_effect=True,
     )  # fmt: skip
     default_delivery_status_filter = Tables(
         "", "What smtp_delivery_status_filter is where nobody set it.",
-        since="3.0", in_effect=False,
+        since="3.0", in_effect=True,
     )  # fmt: skip
     notify_classes = Words(
         "resource, software", "Of which kinds of trouble the postmaster gets mail.",

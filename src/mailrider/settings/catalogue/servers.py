@@ -40,7 +40,7 @@ class Servers(Section, title="finding servers"):
     )  # fmt: skip
     smtp_dns_reply_filter = Tables(
         "", "Tables that see every DNS record as text and may have it ignored.",
-        since="3.0", in_effect=False,
+        since="3.0", in_effect=True,
     )  # fmt: skip
     dnssec_probe = Text(
         "ns:.", "The question that shows whether the name servers validate; empty asks none.",
@@ -72,7 +72,7 @@ class Servers(Section, title="finding servers"):
     )  # fmt: skip
     smtp_cname_overrides_servername = Flag(
         "no", "Know a server by the name its alias points to.",
-        since="2.2.9", obsolete="Postfix 3.11 advises against it", in_effect=False,
+        since="2.2.9", obsolete="Postfix 3.11 advises against it", in_effect=True,
     )  # fmt: skip
     smtp_randomize_addresses = Flag(
         "yes", "Shuffle servers of equal preference.",
