@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailrider.cli.config import config
-from mailrider.errors import MissingInput, WrongConfiguration, WrongUsage
+from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.settings import Settings
 
 
@@ -147,7 +147,7 @@ def test_check_names_every_wrong_value(tmp_path: Path) -> None:
         (["-nd"], WrongUsage, "specify one of"),
         (["-n", "--status"], WrongUsage, "specify one of"),
         (["-o", "nosuch=1"], WrongUsage, "no such parameter"),
-        (["-c", "/nonexistent"], MissingInput, "cannot read"),
+        (["-c", "/nonexistent"], WrongConfiguration, "cannot read"),
         (["-o", "relayhost=${a", "-x", "relayhost"], WrongConfiguration, "truncated"),
     ],
 )

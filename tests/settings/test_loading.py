@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailrider.errors import MissingInput, WrongConfiguration, WrongUsage
+from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.settings import HostFacts, choose_directory, load_settings
 from mailrider.settings.loading import OVERRIDES_LIMIT
@@ -135,8 +135,8 @@ def test_the_number_of_options_is_bounded() -> None:
         load_settings(None, ["relayhost=x"] * (OVERRIDES_LIMIT + 1), host=HOST)
 
 
-def test_a_directory_without_main_cf_is_missing_input(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"main\.cf"):
+def test_a_directory_without_main_cf_is_wrong_configuration(tmp_path: Path) -> None:
+    with pytest.raises(WrongConfiguration, match=r"main\.cf"):
         load_settings(tmp_path, host=HOST)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.errors import MissingInput, WrongConfiguration, WrongUsage
+from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.settings import maincf
 from mailrider.settings.maincf import parse_main_cf, parse_override, read_main_cf
 
@@ -102,10 +102,10 @@ def test_bytes_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
     assert read_main_cf(path).entries["a"].value.encode("utf-8", "surrogateescape") == b"caf\xe9"
 
 
-def test_a_file_that_cannot_be_read_is_missing_input(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match="No such file"):
+def test_a_file_that_cannot_be_read_is_wrong_configuration(tmp_path: Path) -> None:
+    with pytest.raises(WrongConfiguration, match="No such file"):
         read_main_cf(tmp_path / "main.cf")
-    with pytest.raises(MissingInput):
+    with pytest.raises(WrongConfiguration):
         read_main_cf(tmp_path)
 
 

@@ -85,7 +85,7 @@ def test_a_table_answers_as_in_postfix(tmp_path: Path) -> None:
     table = open_table(f"cidr:{path}", warn=warnings.append)
     assert {key: table.find(key) for key in ANSWERS} == ANSWERS
     warned = [int(warning.split("line ")[1].split(":")[0]) for warning in warnings]
-    assert warned == [5, 6, 7, 8, 9, 30, 32, 34, 35, 36, 37, 38, 41, 42, 40, 39]
+    assert warned == [5, 6, 7, 8, 9, 31, 33, 35, 36, 37, 38, 39, 42, 43, 41, 40]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,7 @@ def test_networks_hold_what_the_standard_library_says(
 def test_any_text_is_a_network_or_wrong(text: str) -> None:
     parse_address(text)
     try:
-        parse_network(text)
-    except WrongNetwork as trouble:
-        assert len(str(trouble)) < 800
+        network = parse_network(text)
+    except WrongNetwork:
+        return
+    assert network.value & network.mask == network.value

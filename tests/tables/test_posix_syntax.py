@@ -18,6 +18,7 @@ FACTS = [
     (b"a**", b"aaa", b"aaa"),
     (b"x(|a)", b"xa", b"xa"),
     (b"\\d", b"d", None),
+    (b"\\D", b"d", b"d"),
     (b"\\n", b"xn", None),
     (b"\\y", b"y", None),
     (b"\\w+", b"!ab_1", b"ab_1"),
@@ -36,7 +37,7 @@ FACTS = [
     (b"[\\n]", b"\\", b"\\"),
     (b"[[.-.]]", b"-", b"-"),
     (b"[[=a=]]", b"A", b"A"),
-    (b"[a\\]b]", b"ab]\\b]", b"\\b]"),
+    (b"[a\\]b]", b"xb]\\b]", b"\\b]"),
     (b"[--/]", b".", b"."),
     (b"[%--]", b"-", b"-"),
     (b"[a-c-]+", b"b-d", b"b-"),
@@ -82,7 +83,14 @@ def test_the_newline_option(pattern: bytes, text: bytes, matched: bool) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "text", "matched"),
-    [(b"a", b"A", False), (b"[]-a]", b"_", True), (b"[Z-a]", b"_", True), (b"[[:lower:]]", b"A", False)],
+    [
+        (b"a", b"A", False),
+        (b"\\d", b"d", True),
+        (b"\\d", b"1", False),
+        (b"[]-a]", b"_", True),
+        (b"[Z-a]", b"_", True),
+        (b"[[:lower:]]", b"A", False),
+    ],
 )
 def test_case_may_count(pattern: bytes, text: bytes, matched: bool) -> None:
     assert (PosixEngine(pattern, ignore_case=False, newline=False).match(text) is not None) is matched

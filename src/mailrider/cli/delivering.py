@@ -132,8 +132,9 @@ def _warn_of_settings(settings: Settings, errors: LineWriter) -> None:
     """Nothing that was set is ignored in silence."""
     for warning in (*settings.warnings, *settings.obsolete()):
         errors.write(f"warning: {warning}")
-    for name in settings.not_in_effect():
-        errors.write(f"warning: {name} is set and not in effect yet")
+    idle = settings.not_in_effect()
+    if idle:
+        errors.write(f"warning: set and not in effect yet: {', '.join(idle)}")
 
 
 async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, rows: Rows) -> None:

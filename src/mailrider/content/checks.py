@@ -128,7 +128,8 @@ _ACTION = re.compile(r"([^ \t]*)[ \t\n\v\f\r]*(.*)", re.DOTALL)
 def _split_action(answer: str) -> tuple[str, str]:
     match = _ACTION.match(answer)
     assert match is not None
-    return match[1].upper(), match[2]
+    word = match[1]
+    return word.upper() if word.isascii() else word, match[2]
 
 
 def _encode(text: str) -> bytes:

@@ -5,7 +5,7 @@ leading blanks and without its newline.  Empty lines and lines whose first non-b
 they are.  Anywhere else `#` and quotes are ordinary characters.  Values stay unexpanded.  The last definition of a name wins.
 
 What can go wrong: a line without `=`, a line without a name, or a text past the limits below is `WrongConfiguration` with
-file and line; a file that cannot be read is `MissingInput`.  Doubtful lines are warnings, in the order of the file.
+file and line; a file that cannot be read is `WrongConfiguration` too.  Doubtful lines are warnings, in the order of the file.
 
 Bytes that are no UTF-8 are kept (surrogateescape) and come back out as they were.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailrider.errors import MissingInput, WrongConfiguration, WrongUsage
+from mailrider.errors import WrongConfiguration, WrongUsage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def read_main_cf(path: Path) -> MainCf:
         with path.open("rb") as file:
             octets = file.read(FILE_LIMIT_OCTETS + 1)
     except OSError as error:
-        raise MissingInput(f"cannot read {path}: {error.strerror or error}") from None
+        raise WrongConfiguration(f"cannot read {path}: {error.strerror or error}") from None
     if len(octets) > FILE_LIMIT_OCTETS:
         raise WrongConfiguration(f"{path}: larger than {FILE_LIMIT_OCTETS} octets")
     return parse_main_cf(octets.decode("utf-8", "surrogateescape"), str(path))

@@ -17,10 +17,8 @@ from mailrider.tables.posix_syntax import Malformed, Unsupported, translate_posi
 PCRE_STEPS_LIMIT: Final = 1_000_000
 """Internal calls that one match may take, about 20 ms; PCRE's own limit is ten times as much."""
 
-# PCRE2_DOLLAR_ENDONLY, PCRE2_UNGREEDY, PCRE2_ANCHORED of pcre2.h, which the binding has no names for.
 _DOLLAR_END_ONLY = 0x00000010
-_UNGREEDY = 0x00040000
-_ANCHORED = 0x80000000
+"""PCRE2_DOLLAR_ENDONLY of pcre2.h, which the binding has no name for."""
 
 _PCRE_ESCAPE = re.compile(rb"\\Q.*?(?:\\E|\Z)|\\x\{([0-9A-Fa-f]+)\}|\\x([0-9A-Fa-f]{0,2})|\\(.)", re.DOTALL)
 
@@ -75,7 +73,7 @@ class PosixEngine:
 class PcreEngine:
     """A Perl-compatible regular expression.  Raises `Malformed`."""
 
-    __slots__ = ("_compiled", "_trouble", "groups")
+    __slots__ = ("_match", "_trouble", "groups")
 
     def __init__(
         self,
@@ -90,22 +88,24 @@ class PcreEngine:
         ungreedy: bool,
     ) -> None:
         pcre2 = _load("pcre2", "pcre2", "pcre")
-        flags = int(pcre2.IGNORECASE) * ignore_case | int(pcre2.DOTALL) * dot_all
-        flags |= int(pcre2.MULTILINE) * multiline | int(pcre2.VERBOSE) * extended
-        flags |= _ANCHORED * anchored | _DOLLAR_END_ONLY * dollar_end_only | _UNGREEDY * ungreedy
-        limited = b"(*LIMIT_MATCH=%d)" % PCRE_STEPS_LIMIT + _PCRE_ESCAPE.sub(_rewrite_escape, pattern)
+        if dollar_end_only and pcre2.compile(b"a$", _DOLLAR_END_ONLY, jit=False).search(b"a\n"):
+            raise Unsupported("the flag E, with this version of pcre2")
+        flags = int(pcre2.IGNORECASE) * ignore_case | int(pcre2.DOTALL) * dot_all | int(pcre2.MULTILINE) * multiline
+        flags |= int(pcre2.VERBOSE) * extended | _DOLLAR_END_ONLY * dollar_end_only
+        beginning = b"(*LIMIT_MATCH=%d)" % PCRE_STEPS_LIMIT + b"(?U)" * ungreedy
         try:
             # Not by its just-in-time compiler, which has too small a stack for long texts.
-            self._compiled = pcre2.compile(limited, flags, jit=False)
+            compiled = pcre2.compile(beginning + _PCRE_ESCAPE.sub(_rewrite_escape, pattern), flags, jit=False)
         except pcre2.LibraryError as trouble:
             raise Malformed(str(trouble).partition("; ")[2] or str(trouble)) from None
+        self._match = compiled.match if anchored else compiled.search
         self._trouble = pcre2.LibraryError
-        self.groups: int = self._compiled.groups
+        self.groups: int = compiled.groups
 
     def match(self, subject: bytes) -> tuple[bytes, ...] | None:
         """What the groups matched, or None."""
         try:
-            found = self._compiled.search(subject)
+            found = self._match(subject)
             return None if found is None else tuple([group or b"" for group in found.groups()])
         except self._trouble as trouble:
             raise MatchTrouble(str(trouble)) from None

@@ -9,6 +9,9 @@ extensions `\\w \\W \\s \\S \\b \\B \\< \\>` and the anchors of the whole text. 
 and RE2 cannot do is `Unsupported`: back-references, basic syntax, named collating elements, more than 1,000
 repetitions.
 
+A backslash before any other letter is no escape: that is the letter, or where case does not count, for a small letter
+nothing at all (so `\\d` matches no digit, here as there).
+
 Known faults: `\\<` and `\\>` are both any edge of a word, which differs only where a pattern goes on with something
 that is no part of a word.  What a group matched that stands in a repetition which ended with the empty text may differ.
 """
@@ -42,6 +45,7 @@ _CLASSES: dict[str, Callable[[str], bool]] = {
 }
 _TOKEN = re.compile(r"\\(?s:.)|(?s:.)")
 _INTERVAL = re.compile(r"\{([0-9]*)(?:(,)([0-9]*))?\}")
+_NOTHING = "[^\\x00-\\xff]"  # matches nothing, not even the empty text
 _WORD_ESCAPES = {"\\w": "\\w", "\\W": "\\W", "\\s": "[\\x09-\\x0d\\x20]", "\\S": "[^\\x09-\\x0d\\x20]"}
 _EDGE_ESCAPES = {"\\b": "\\b", "\\B": "\\B", "\\<": "\\b", "\\>": "\\b"}
 
@@ -132,6 +136,9 @@ class _Translation:
             return "^" if token == "\\`" else "$"
         if token[1] in "123456789":
             raise Unsupported(f"back-reference {token}")
+        if self._ignore_case and "a" <= token[1] <= "z":
+            # glibc compares in capital letters, and forgets to make one of the letter after a backslash.
+            return _NOTHING
         return _quote(token[1])
 
     def _take_brackets(self) -> str:
@@ -150,8 +157,7 @@ class _Translation:
         if negated:
             members = set(_OCTETS) - members - ({10} if self._newline else set())
         if not members:
-            # A set of nothing matches nothing, which RE2 has no other way to write.
-            return "[^\\x00-\\xff]"
+            return _NOTHING
         return f"[{''.join(_ranges(members))}]"
 
     def _take_member(self, position: int, members: set[int]) -> int:

@@ -85,7 +85,7 @@ class Pace(Section, title="concurrency"):
     )  # fmt: skip
     default_destination_concurrency_failed_cohort_limit = Count(
         "1", "After how many windows full of failures a destination counts as dead; 0 means never.",
-        since="2.5", in_effect=False,
+        since="2.5", in_effect=True,
     )  # fmt: skip
     destination_concurrency_feedback_debug = Flag(
         "no", "Log how the windows move.",
@@ -121,7 +121,7 @@ class Pace(Section, title="concurrency"):
     )  # fmt: skip
     transport_destination_concurrency_failed_cohort_limit = Count(
         "$default_destination_concurrency_failed_cohort_limit", "When a destination counts as dead, for one service.",
-        since="2.5", per_service=True, listed=False, in_effect=False,
+        since="2.5", per_service=True, listed=False, in_effect=True,
     )  # fmt: skip
     transport_destination_rate_delay = Seconds(
         "$default_destination_rate_delay", "The pause between deliveries to one destination, for one service.",

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from mailrider.errors import TableTrouble, WrongConfiguration
+from mailrider.tables.maps import Maps, open_maps
+from mailrider.tables.table import Table
+
+
+class Broken:
+    title = "broken:table"
+
+    def find(self, key: str) -> str | None:
+        raise TableTrouble("broken:table: no answer")
+
+
+def test_the_first_table_that_has_a_value_wins() -> None:
+    maps: Table = open_maps("generic_maps", "inline:{a=1}, inline:{a=2 b=3} static:4")
+    assert maps.title == "generic_maps"
+    assert [maps.find(key) for key in ("a", "b", "c", "")] == ["1", "3", "4", None]
+
+
+def test_an_empty_list_knows_nothing() -> None:
+    maps = open_maps("generic_maps", "")
+    assert not maps
+    assert maps.find("a") is None
+    assert open_maps("generic_maps", "static:x")
+
+
+def test_partial_keys_are_for_fixed_tables_only() -> None:
+    maps = open_maps("policy_maps", "regexp:{{/./ pattern}}, inline:{.example.test=fixed}")
+    assert maps.find(".example.test") == "pattern"
+    assert maps.find(".example.test", partial=True) == "fixed"
+
+
+def test_trouble_stops_the_search() -> None:
+    maps = Maps("generic_maps", [open_maps("", "inline:{a=1}"), Broken(), open_maps("", "static:x")])
+    assert maps.find("a") == "1"
+    with pytest.raises(TableTrouble, match="no answer"):
+        maps.find("b")
+
+
+def test_an_empty_text_is_trouble() -> None:
+    with pytest.raises(TableTrouble, match='generic_maps: inline:{a=} has an empty text for "a"'):
+        open_maps("generic_maps", "inline:{a=}, static:x").find("a")
+
+
+def test_a_table_that_cannot_be_opened_is_named_with_its_parameter() -> None:
+    with pytest.raises(WrongConfiguration, match='^generic_maps: .*"nosql"'):
+        open_maps("generic_maps", "static:x nosql:y")
+
+
+def test_warnings_are_passed_on() -> None:
+    warnings: list[str] = []
+    open_maps("generic_maps", "cidr:{{x y}}", warn=warnings.append)
+    assert len(warnings) == 1
