@@ -9,6 +9,7 @@ answers whose fault it is::
     ├── WrongConfiguration    a setting is wrong: file, line, value, remedy   exit 78 (EX_CONFIG)
     ├── MissingInput          a file that was named cannot be read            exit 66 (EX_NOINPUT)
     ├── ContentUnreadable     a message failed while it was being read        the attempt is deferred
+    ├── UnsuitableContent     a message cannot be fitted to a server          the recipients bounce
     ├── WireTrouble           thrown *into* a protocol script by its driver
     │   ├── ConnectionLost    the peer went away
     │   ├── TimedOut          the peer was silent for too long
@@ -41,6 +42,13 @@ class MissingInput(MailriderError):
 
 class ContentUnreadable(MailriderError):
     """The message content failed while it was being read: the content must not be ended with a dot."""
+
+
+class UnsuitableContent(MailriderError):
+    """The message cannot be made such that the server could take it: it must not be ended with a dot.
+
+    The text is the reason that the recipients are told; the status code is 5.6.0.
+    """
 
 
 class WireTrouble(MailriderError):

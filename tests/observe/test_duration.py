@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailrider.observe.duration import DECIMALS_LIMIT, duration_format, format_microseconds
@@ -77,6 +77,7 @@ def test_durations_read_as_in_postfix(microseconds: int, significant: int, decim
     assert format_microseconds(microseconds, decimals, significant) == text
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20_000_000))
 @example(285_000)  # 28.499999999999996 hundredths to the machine
 @example(995_000)
@@ -86,6 +87,7 @@ def test_the_table_says_the_same_as_the_rule(microseconds: int) -> None:
     assert duration_format(2)(microseconds / 1e6) == format_microseconds(microseconds, 2)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12), st.integers(0, DECIMALS_LIMIT))
 def test_a_duration_is_a_number_near_the_true_one(microseconds: int, decimals: int) -> None:
     text = format_microseconds(microseconds, decimals)
@@ -95,6 +97,7 @@ def test_a_duration_is_a_number_near_the_true_one(microseconds: int, decimals: i
     assert not ("." in text and text.endswith(("0", ".")))
 
 
+@settings(deadline=None)
 @given(st.floats(max_value=0, allow_infinity=False, allow_nan=False), st.integers(0, DECIMALS_LIMIT))
 def test_a_clock_set_back_gives_no_time_at_all(seconds: float, decimals: int) -> None:
     assert duration_format(decimals)(seconds) == "0"

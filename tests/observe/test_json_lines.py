@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from mailrider.events import (
     CommandSent,
@@ -115,6 +115,7 @@ def test_every_event_has_its_object(event: Event, value: dict[str, object]) -> N
     assert object_of(event) == value
 
 
+@settings(deadline=None)
 @given(events)
 def test_any_event_is_one_line_that_can_be_read_back(event: Event) -> None:
     lines: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.observe import lines as module
@@ -225,6 +225,7 @@ def test_too_much_for_a_slow_reader_drops_the_oldest_lines(full_pipe: tuple[int,
     assert writer.lines_lost == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))), st.integers(1, 7))
 def test_an_output_that_takes_little_at_a_time_gets_everything(lines: list[str], portion: int) -> None:
     class Stingy(io.BytesIO):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.observe.printable import make_printable
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_the_result_is_one_line_that_encodes(text: str) -> None:
     result = make_printable(text)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from mailrider.events import (
     CommandSent,
@@ -134,6 +134,7 @@ def test_the_dialogue_and_the_life_of_a_connection_have_no_line() -> None:
     assert lines_of(*quiet, CommandSent(MX1, "QUIT"), ReplyReceived(MX1, "221 Bye")) == []
 
 
+@settings(deadline=None)
 @given(events)
 def test_no_control_character_reaches_a_line(event: Event) -> None:
     for line in lines_of(event):
@@ -141,6 +142,7 @@ def test_no_control_character_reaches_a_line(event: Event) -> None:
         line.encode("utf-8")
 
 
+@settings(deadline=None)
 @given(anything)
 def test_text_that_can_be_printed_is_shown_unchanged(text: str) -> None:
     (line,) = lines_of(Noted(text))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.events import CommandSent, ConnectionClosed, ConnectionOpened, Event, Noted, ReplyReceived
@@ -91,6 +91,7 @@ def test_the_server_not_heard_of_for_longest_is_forgotten() -> None:
     assert transcript.lines(servers[-1]) == ("< 220 hello",)
 
 
+@settings(deadline=None)
 @given(st.lists(events, max_size=20))
 def test_lines_are_bounded_and_printable(happened: list[Event]) -> None:
     printed: list[str] = []

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import WrongConfiguration
@@ -27,6 +27,7 @@ def test_members(text: str, members: list[str]) -> None:
     assert list(split_members(text)) == members
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("{}, ab\n")))
 def test_members_are_never_empty_and_keep_all_letters(text: str) -> None:
     members = list(split_members(text))

@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.tables.cidr import Address, WrongNetwork, parse_address, parse_network
@@ -124,6 +124,7 @@ def test_wrong_networks_are_explained(text: str, hint: str) -> None:
     assert hint in str(trouble.value)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.data())
 def test_networks_hold_what_the_standard_library_says(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, data: st.DataObject
@@ -136,6 +137,7 @@ def test_networks_hold_what_the_standard_library_says(
     assert parse_network(str(network)).holds(found) is (other in network)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters() | st.sampled_from("0123456789abcdef:./[]%"), max_size=60))
 def test_any_text_is_a_network_or_wrong(text: str) -> None:
     parse_address(text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import MailriderError, WrongConfiguration
@@ -46,6 +46,7 @@ def test_inline_tables(name: str, values: dict[str, str | None] | None) -> None:
         assert {key: table.find(key) for key in values} == values
 
 
+@settings(deadline=None)
 @given(st.text(st.characters() | st.sampled_from('{}=, "\\')))
 def test_any_name_is_an_inline_table_or_wrong(name: str) -> None:
     try:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.tables.logical_lines import BLANKS, quote_beginning, split_logical_lines
@@ -44,6 +44,7 @@ def test_text_after_a_null_byte_is_ignored() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab#\0 \t\n\r\udcff")))
 def test_no_line_is_empty_or_begins_with_a_blank(text: str) -> None:
     lines, _ = split(text)
@@ -54,6 +55,7 @@ def test_no_line_is_empty_or_begins_with_a_blank(text: str) -> None:
     assert [number for number, _ in lines] == sorted({number for number, _ in lines})
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_quotations_fit_a_log(text: str) -> None:
     assert quote_beginning(text).isprintable()

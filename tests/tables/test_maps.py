@@ -41,12 +41,12 @@ def test_trouble_stops_the_search() -> None:
 
 
 def test_an_empty_text_is_trouble() -> None:
-    with pytest.raises(TableTrouble, match='generic_maps: inline:{a=} has an empty text for "a"'):
+    with pytest.raises(TableTrouble, match=r'generic_maps: inline:\{a=\} has an empty text for "a"'):
         open_maps("generic_maps", "inline:{a=}, static:x").find("a")
 
 
 def test_a_table_that_cannot_be_opened_is_named_with_its_parameter() -> None:
-    with pytest.raises(WrongConfiguration, match='^generic_maps: .*"nosql"'):
+    with pytest.raises(WrongConfiguration, match=r'^generic_maps: .*"nosql"'):
         open_maps("generic_maps", "static:x nosql:y")
 
 

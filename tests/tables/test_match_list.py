@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import MailriderError, TableTrouble, WrongConfiguration
@@ -164,6 +164,7 @@ def test_an_empty_list_is_false() -> None:
     assert open_string_list("some_list", "a")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(st.characters(), max_size=8) | st.sampled_from(["!a.b", ".a", "10.0.0.0/8", "[::1]", "static:x"])),
     st.text(max_size=10),

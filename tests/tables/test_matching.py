@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import WrongConfiguration
@@ -73,6 +73,7 @@ def test_posix_patterns_cannot_run_away() -> None:
     assert PosixEngine(b"^(a+)+$", ignore_case=True, newline=False).match(b"a" * 100_000 + b"!") is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=15) | st.text(st.sampled_from("ab[]()\\?*+{}x41uU.QE<>!="), max_size=15).map(str.encode))
 def test_any_octets_are_a_perl_pattern_or_an_error(pattern: bytes) -> None:
     try:

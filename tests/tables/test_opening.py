@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import MailriderError, WrongConfiguration
@@ -37,6 +37,7 @@ def test_what_cannot_be_opened_is_refused_clearly(title: str, complaint: str) ->
     assert complaint in str(trouble.value)
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(), max_size=30)
     | st.builds(

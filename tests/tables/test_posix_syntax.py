@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.tables.matching import PosixEngine
@@ -122,6 +122,7 @@ def test_an_empty_set_matches_nothing() -> None:
     assert engine.match(b"x") == ()
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=12) | st.text(st.sampled_from("ab[]^-.*+?{}()|\\1,:=$ <"), max_size=12).map(str.encode),
     st.booleans(),
@@ -136,6 +137,7 @@ def test_any_octets_are_a_pattern_or_an_error(pattern: bytes, ignore_case: bool,
     assert groups is None or len(groups) == engine.groups
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20))
 def test_quoted_octets_match_themselves(octets: bytes) -> None:
     quoted = b"".join(b"[" + bytes([octet]) + b"]" if octet != 0x5E else b"\\^" for octet in octets)

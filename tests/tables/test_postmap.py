@@ -44,8 +44,14 @@ alone
 """
 
 
+def cool_down(path: Path) -> None:
+    """Postfix waits for a file that has just been written; make it an old one."""
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
 def ask_postmap(folder: Path, title: str, keys: list[str]) -> dict[str, str | None]:
     (folder / "main.cf").write_text("compatibility_level = 3.7\n")
+    cool_down(folder / "main.cf")
     query = "".join(key + "\n" for key in keys).encode()
     command = [POSTMAP, "-c", str(folder), "-q", "-", title]
     answer = subprocess.run(command, input=query, capture_output=True, check=False).stdout.decode()
@@ -80,8 +86,7 @@ def ask_postmap(folder: Path, title: str, keys: list[str]) -> dict[str, str | No
 def test_files(tmp_path: Path, kind: str, text: str, keys: list[str]) -> None:
     path = tmp_path / "table"
     path.write_text(text)
-    # Postfix waits for a file that has just been written to cool down.
-    os.utime(path, (1_000_000_000, 1_000_000_000))
+    cool_down(path)
     table = open_table(f"{kind}:{path}")
     assert {key: table.find(key) for key in keys} == ask_postmap(tmp_path, table.title, keys)
 

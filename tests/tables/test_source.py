@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import MailriderError, TableTrouble, WrongConfiguration
@@ -128,6 +128,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
         open_table(f"texthash:{path}")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=50))
 def test_any_key_has_octets(key: str) -> None:
     assert isinstance(key_octets("t", key), bytes)
@@ -150,6 +151,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["texthash", "regexp", "pcre", "cidr"]), LINES, st.lists(st.text(st.characters(), max_size=8), max_size=3)
 )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.tables.template import WrongTemplate, parse_template
@@ -34,6 +34,7 @@ def test_wrong_templates(text: str) -> None:
         parse_template(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_text_without_dollars_stays(text: str) -> None:
     doubled = text.replace("$", "$$")
@@ -41,6 +42,7 @@ def test_text_without_dollars_stays(text: str) -> None:
     assert (template.fill(()), template.largest) == (text, 0)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("$1{}()a")))
 def test_any_text_is_a_template_or_wrong(text: str) -> None:
     try:

@@ -384,7 +384,7 @@ def test_closing_twice_does_no_harm() -> None:
     asyncio.run(work())
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from([b".", b"..", b"", b"text", b".\r", b"\r", b"a." * 3])), st.data())
 def test_any_content_arrives_however_it_is_cut(lines: list[bytes], data: st.DataObject) -> None:
     content = b"".join(line + b"\r\n" for line in lines)
@@ -405,7 +405,7 @@ def test_any_content_arrives_however_it_is_cut(lines: list[bytes], data: st.Data
     assert [message.content for message in server.messages] == [content]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.binary(max_size=20) | st.sampled_from([b"DATA\r\n", b"BDAT 9\r\n", b"MAIL FROM:<>\r\n", b"RCPT TO:<>\r\n"])))
 def test_no_nonsense_disturbs_the_server(pieces: list[bytes]) -> None:
     async def talk(client: Client) -> None:

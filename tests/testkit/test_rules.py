@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import WrongUsage
@@ -42,6 +42,7 @@ def test_the_first_rule_that_fits_wins() -> None:
     assert page.find("dot") is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_the_nth_time_is_counted_on_each_connection(nth: int, times: int) -> None:
     rule = Rule(match="^RCPT", nth=nth)

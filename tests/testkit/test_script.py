@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import MissingInput, WrongUsage
@@ -113,6 +113,7 @@ def test_patterns(pattern: str, subject: str, fits: bool) -> None:
     assert Pattern(pattern).matches(subject) is fits
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_text_without_stars_fits_itself_alone(text: str) -> None:
     escaped = text.replace("\\", "\\\\").replace("*", "\\*")
@@ -120,6 +121,7 @@ def test_a_text_without_stars_fits_itself_alone(text: str) -> None:
     assert not Pattern(escaped).matches(text + "x")
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(st.sampled_from(["S: 2", "C: x", "S-raw: \\", "E: a sent 1", "a: b", "S-x", "\r"])).map("\n".join))
 def test_any_text_is_a_dialogue_or_an_error(text: str) -> None:
     try:

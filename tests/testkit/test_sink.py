@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ ENVELOPE = b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nrcpt to:<e@f>\r\n"
 QUIT = b"QUIT\r\n"
 
 
-def say(sink: CountingSink, *pieces: bytes) -> bytes:
+def say(sink: CountingSink, *pieces: bytes, loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> bytes:
     """Say the pieces to the sink, which must end the connection; all that it answered."""
 
     async def work() -> bytes:
@@ -31,7 +33,8 @@ def say(sink: CountingSink, *pieces: bytes) -> bytes:
             writer.close()
             return heard
 
-    return asyncio.run(work())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(work())
 
 
 def codes(heard: bytes) -> list[str]:
@@ -44,6 +47,13 @@ def test_a_sink_counts_what_it_takes() -> None:
     heard = say(sink, said)
     assert codes(heard) == ["220 ", "250-", "250-", "250 ", "250 ", "250 ", "250 ", "354 ", "250 ", "250 ", "221 "]
     assert (sink.connections, sink.messages, sink.recipients, sink.octets) == (1, 1, 2, len(said))
+
+
+def test_a_sink_runs_on_uvloop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    sink = CountingSink()
+    say(sink, ENVELOPE + b"DATA\r\ntext\r\n.\r\n" + QUIT, loop=uvloop.new_event_loop)
+    assert (sink.messages, sink.recipients) == (1, 2)
 
 
 def test_an_lmtp_sink_answers_for_each_recipient(tmp_path: Path) -> None:
@@ -78,7 +88,7 @@ def test_a_line_without_end_ends_the_connection() -> None:
     assert say(CountingSink(), b"x" * 70_000).startswith(b"220 ")
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([b"..", b"", b"text", b"DATA", b"\r", b"x."])), max_size=3), st.data())
 def test_no_cut_makes_a_sink_lose_count(contents: list[list[bytes]], data: st.DataObject) -> None:
     said = b"".join(ENVELOPE + b"DATA\r\n" + b"".join(line + b"\r\n" for line in lines) + b".\r\n" for lines in contents)

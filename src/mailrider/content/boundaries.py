@@ -18,9 +18,13 @@ NESTING_LIMIT = 100
 """Default of `mime_nesting_limit`."""
 
 
-class Multipart(NamedTuple):
-    """An open multipart.  `default` is what its parts are unless they say so."""
+class Crossing(NamedTuple):
+    """A boundary line.  `default` is what the part that begins is unless it says so, None where a multipart ends."""
 
+    default: Kind | None
+
+
+class _Multipart(NamedTuple):
     opening: bytes
     default: Kind
 
@@ -33,7 +37,7 @@ class Boundaries:
     def __init__(self, nesting_limit: int = NESTING_LIMIT, length_limit_octets: int = LENGTH_LIMIT_OCTETS) -> None:
         self._nesting_limit = nesting_limit
         self._length_limit_octets = length_limit_octets
-        self._stack: list[Multipart] = []
+        self._stack: list[_Multipart] = []
         self.openings: tuple[bytes, ...] = ()
         """What boundary lines may begin with, for a first look; empty where no multipart is open."""
 
@@ -44,25 +48,26 @@ class Boundaries:
         """
         if len(self._stack) > self._nesting_limit + 1:
             return False
-        self._stack.append(Multipart(b"--" + boundary[: self._length_limit_octets], default))
+        self._stack.append(_Multipart(b"--" + boundary[: self._length_limit_octets], default))
         self._list_openings()
         return True
 
-    def cross(self, line: bytes) -> Multipart | None | bool:
-        """Take a line that may be a boundary line.
+    def may_cross(self, line: bytes) -> bool:
+        """Whether `cross` would say anything but False."""
+        return len(line) > 2 and line.startswith(self.openings)
 
-        Returns False if it is none, None if it ends a multipart, and the multipart if it begins one of its parts.
-        """
-        if len(line) < 3 or not line.startswith(self.openings):
-            return False
+    def cross(self, line: bytes) -> Crossing | None:
+        """Take a line; None if it is no boundary line."""
+        if not self.may_cross(line):
+            return None
         for index in range(len(self._stack) - 1, -1, -1):
-            multipart = self._stack[index]
-            if line.startswith(multipart.opening):
-                ends = line.startswith(b"--", len(multipart.opening))
+            opening, default = self._stack[index]
+            if line.startswith(opening):
+                ends = line.startswith(b"--", len(opening))
                 del self._stack[index + (not ends) :]
                 self._list_openings()
-                return None if ends else multipart
-        return False
+                return Crossing(None if ends else default)
+        return None
 
     def _list_openings(self) -> None:
         self.openings = tuple(multipart.opening for multipart in reversed(self._stack))

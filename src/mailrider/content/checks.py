@@ -111,9 +111,7 @@ class Checks:
             self._warn(f"{action} action without text in {check.parameter} map")
             return False
         if where == _HEADER and not FIELD_BEGINNING.match(_encode(argument)):
-            self._warn(
-                f'bad {action} header text "{argument}" in {check.parameter} map -- need "headername: headervalue"'
-            )
+            self._warn(f'bad {action} header text "{argument}" in {check.parameter} map -- need "headername: headervalue"')
             return False
         return True
 

@@ -54,14 +54,16 @@ _DOMAINS = {
     b"quoted-printable": Domain.SEVEN_BIT,
 }
 
-# Alternatives: blanks, the end of a parameter, a comment, a quoted string, a special or control character, a word.
+_QUOTED = rb'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)'
+_TYPE_SPECIALS = rb'\x00-\x1f\x7f()<>@,:\\"/\[\]?='
+_ENCODING_SPECIALS = rb'\x00-\x1f\x7f()<>@,;:\\".\[\]'
+
+# Blanks, the end of a parameter, a comment, a quoted string, a special or control character, a word.
 _TYPE_TOKEN = re.compile(
-    rb'([ \t\r\n]+)|(;)|(\()|"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)|([\x00-\x1f\x7f()<>@,:\\"/\[\]?=])|([^ \t\r\n\x00-\x1f\x7f()<>@,;:\\"/\[\]?=]++)',
-    re.DOTALL,
+    rb"([ \t\r\n]+)|(;)|(\()|" + _QUOTED + rb"|([" + _TYPE_SPECIALS + rb"])|([^ ;" + _TYPE_SPECIALS + rb"]++)", re.DOTALL
 )
 _ENCODING_TOKEN = re.compile(
-    rb'([ \t\r\n]+)|(\()|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\x00-\x1f\x7f()<>@,;:\\".\[\]])|([^ \t\r\n\x00-\x1f\x7f()<>@,;:\\".\[\]]++)',
-    re.DOTALL,
+    rb"([ \t\r\n]+)|(\()|" + _QUOTED + rb"|([" + _ENCODING_SPECIALS + rb"])|([^ " + _ENCODING_SPECIALS + rb"]++)", re.DOTALL
 )
 _COMMENT_MARK = re.compile(rb"\\.|[()]", re.DOTALL)
 _FOLD_OR_PAIR = re.compile(rb"\\(.)|\n", re.DOTALL)
@@ -112,13 +114,11 @@ def read_domain(value: bytes) -> Domain | None:
     position = 0
     while match := _ENCODING_TOKEN.match(value, position):
         position = match.end()
-        _, comment, special, word = match.groups()
+        blanks, comment, _, _, word = match.groups()
         if comment:
             position = _end_of_comment(value, position)
-        elif word:
-            return _DOMAINS.get(word.lower())
-        elif special or match[0].startswith(b'"'):
-            return None
+        elif not blanks:
+            return _DOMAINS.get(word.lower()) if word else None
     return None
 
 

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from mailrider.content.boundaries import LENGTH_LIMIT_OCTETS, NESTING_LIMIT, Boundaries, Multipart
+from mailrider.content.boundaries import LENGTH_LIMIT_OCTETS, NESTING_LIMIT, Boundaries
 from mailrider.content.fields import CONTENT_TRANSFER_ENCODING, CONTENT_TYPE, FIELD_BEGINNING, Place, name_of
 from mailrider.content.lines import has_long_line
 from mailrider.content.media_type import Domain, Kind, read_domain, read_media_type
@@ -30,9 +30,6 @@ from mailrider.errors import UnsuitableContent
 
 HEADER_SIZE_LIMIT_OCTETS = 102400
 """Default of `header_size_limit`: how much of one field is kept."""
-
-SLICE_OCTETS = 256 * 1024
-"""A larger piece of a message is taken in slices of this size, so that a walk costs the same memory whatever comes in."""
 
 
 class Limits(NamedTuple):
@@ -65,7 +62,7 @@ class Editor(Protocol):
 
 
 class Walk:
-    """Takes a message in pieces of any size.
+    """Takes a message in pieces of any size; what it needs in memory is a few times the size of a piece.
 
     `parses_mime` off: there is one header block, and the rest is body.  Raises `errors.UnsuitableContent` where
     multiparts are nested too deep for a message that has to be converted.
@@ -95,26 +92,6 @@ class Walk:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece of the message."""
-        if len(chunk) <= SLICE_OCTETS:
-            self._feed(chunk)
-            return
-        for start in range(0, len(chunk), SLICE_OCTETS):
-            self._feed(chunk[start : start + SLICE_OCTETS])
-
-    def finish(self) -> None:
-        """The message is over."""
-        if self._tail:
-            self._take(self._tail, ended=False)
-            self._tail = b""
-        if self._continued:
-            self._take(b"", ended=True)
-        if self._place is not Place.BODY:
-            if self._field:
-                self._end_field()
-            self._add_encoding()
-            self._place = Place.BODY
-
-    def _feed(self, chunk: bytes) -> None:
         data = self._tail + chunk if self._tail else chunk
         end = data.rfind(b"\n") + 1
         position = 0
@@ -129,6 +106,19 @@ class Walk:
             self._take(data[end : end + self._record_limit], ended=False)
             end += self._record_limit
         self._tail = data[end:]
+
+    def finish(self) -> None:
+        """The message is over."""
+        if self._tail:
+            self._take(self._tail, ended=False)
+            self._tail = b""
+        if self._continued:
+            self._take(b"", ended=True)
+        if self._place is not Place.BODY:
+            if self._field:
+                self._end_field()
+            self._add_encoding()
+            self._place = Place.BODY
 
     def _take_line(self, data: bytes, position: int) -> int:
         """Take one line, record by record.  Returns where the next one begins."""
@@ -164,13 +154,12 @@ class Walk:
         """Take header lines: the whole block at once where that is possible, else one line."""
         if self._field or not self._editor.takes_fields_as_they_are:
             return self._take_line(data, position)
-        block_end = data.find(b"\r\n\r\n", position, end) + 2
-        if block_end < 2 or block_end - position > self._header_limit:
+        match = _PLAIN_FIELDS.match(data, position, end)
+        block_end = match.end() if match else position
+        size_octets = block_end - position
+        if not 0 < size_octets <= self._header_limit or not data.startswith(b"\r\n", block_end):
             return self._take_line(data, position)
-        match = _PLAIN_FIELDS.match(data, position, block_end)
-        if match is None or match.end() != block_end:
-            return self._take_line(data, position)
-        if block_end - position >= self._record_limit and has_long_line(match[0], self._record_limit - 1):
+        if size_octets >= self._record_limit and has_long_line(data[position:block_end], self._record_limit - 1):
             return self._take_line(data, position)
         self._pass_header(data, position, block_end)
         return block_end
@@ -179,8 +168,9 @@ class Walk:
         """Let a block of well-formed fields pass, but for encodings that are not to be seen."""
         if self._parses_mime:
             for match in _MIME_FIELD.finditer(data, position, block_end):
-                self._note_field(match[1].lower(), match[0].replace(b"\r\n", b"\n"))
-                if self._hides(match[1].lower()):
+                name = match[1].lower()
+                self._note_field(name, match[0][:-2].replace(b"\r\n", b"\n"))
+                if self._hides(name):
                     if match.start() > position:
                         self._editor.pass_lines(data[position : match.start()])
                     position = match.end()
@@ -255,8 +245,7 @@ class Walk:
         for position in _lines_that_begin(data, self._boundaries.openings, start, end):
             newline = data.index(b"\n", position)
             line_end = newline - 1 if data[newline - 1] == _CR else newline
-            crossed = self._boundaries.would_cross(data[position : min(line_end, position + self._record_limit)])
-            if crossed:
+            if self._boundaries.may_cross(data[position : min(line_end, position + self._record_limit)]):
                 if position > start:
                     self._write_block(data[start:position])
                 return self._take_line(data, position)
@@ -269,12 +258,11 @@ class Walk:
         self._editor.write_lines(block)
 
     def _take_body_record(self, text: bytes, *, ended: bool) -> None:
-        if not self._continued and self._boundaries.openings:
-            crossed = self._boundaries.cross(text)
-            if isinstance(crossed, Multipart):
-                self._enter(Place.PART, crossed.default)
-            elif crossed is None:
+        if not self._continued and (crossing := self._boundaries.cross(text)) is not None:
+            if crossing.default is None:
                 self._enter(Place.BODY, Kind.LEAF)
+            else:
+                self._enter(Place.PART, crossing.default)
         if not (self._converts and self._domain is not Domain.SEVEN_BIT):
             self._editor.write_record(text, ended=ended)
         elif block := self._encoder.add(text, ended=ended):
@@ -293,12 +281,15 @@ _MIME_FIELD = re.compile(
 
 def _lines_that_begin(data: bytes, openings: tuple[bytes, ...], start: int, end: int) -> Iterator[int]:
     """Where lines begin that may be boundary lines; `start` is the beginning of a line."""
-    if not openings:
-        return
-    position = start
-    if not data.startswith(b"--", position):
-        position = data.find(b"\n--", position, end) + 1
-    while position > start or (position == start and data.startswith(b"--", start)):
-        if data.startswith(openings, position):
-            yield position
-        position = data.find(b"\n--", position, end) + 1
+    if openings:
+        position = start if data.startswith(b"--", start) else _find_dashes(data, start, end)
+        while position >= 0:
+            if data.startswith(openings, position):
+                yield position
+            position = _find_dashes(data, position, end)
+
+
+def _find_dashes(data: bytes, start: int, end: int) -> int:
+    """Where the next line begins that begins with two dashes, or -1."""
+    newline = data.find(b"\n--", start, end)
+    return newline + 1 if newline >= 0 else -1

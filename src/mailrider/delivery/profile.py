@@ -13,8 +13,8 @@ from mailrider.delivery.lookups import Lookups, open_lookups
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
-from mailrider.net.connection import Patience
 from mailrider.net.dial import DialTerms
+from mailrider.net.patience import Patience
 from mailrider.route.nexthop import Destination, parse_destinations
 from mailrider.settings import Settings
 from mailrider.smtp.stage import STAGES

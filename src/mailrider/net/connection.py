@@ -4,11 +4,14 @@ It hands each reply to the script that awaits it, keeps the time limit of the st
 trouble into the scripts.  There is no task and no timer per reply: a script is resumed straight from the arrival of the
 octets, and the deadline is a number that `deadline.DeadlineWheel` looks at.
 
-Time limits: without `per_request_deadline` a limit is for each arrival or departure of octets, as smtp(8) has it, so a
-peer that drips is tolerated, but one reply may take at most `PATIENCE` limits in all.  With it, a limit is for the whole
-reply, and for the content plus the time that `min_data_rate` allows.
+Time limits: see `patience`.  The clock of the content runs on its own: what the peer says meanwhile does not move it, only
+octets that leave do.
 
-Replies that come before they were asked for wait their turn; when `EARLY_REPLY_LIMIT` of them wait, no more is read.
+Replies that come before they were asked for wait their turn; when `EARLY_REPLY_LIMIT` of them wait, no more is read.  A peer
+that says anything to a connection at rest loses it.
+
+Known fault: what goes out last, up to `WRITE_AHEAD_OCTETS` of content and the dot, leaves in one write.  A peer that stops
+reading in the middle of that counts as silent after the dot, so the message is in doubt although it cannot have arrived.
 """
 
 from __future__ import annotations
@@ -16,19 +19,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from mailrider.errors import ConnectionLost, ContentUnreadable, LocalDataError, PeerBabbles, TimedOut, WireTrouble
+from mailrider.errors import ConnectionLost, LocalDataError, MailriderError, PeerBabbles, TimedOut, WireTrouble
 from mailrider.net.deadline import NO_DEADLINE, DeadlineWheel
+from mailrider.net.patience import Patience
 from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
-from mailrider.smtp.stage import CONTENT, Stage, TimeLimits
+from mailrider.smtp.stage import CONTENT, Stage
 from mailrider.smtp.transaction import Transaction
 from mailrider.smtp.wire import AwaitReply, Pause, Transmit, Want, Wire
-
-PATIENCE = 10
-"""How many time limits one reply may take, however slowly it drips.  smtp(8) would wait for its watchdog (five hours)."""
 
 EARLY_REPLY_LIMIT = 64
 """Unasked replies that are kept.  A server that runs ahead this far is not speaking SMTP."""
@@ -36,24 +36,20 @@ EARLY_REPLY_LIMIT = 64
 WRITE_AHEAD_OCTETS = 128 * 1024
 """Content is handed to the stream in writes of about this size: one socket buffer."""
 
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """The time limits of a connection (postconf(5), `smtp_per_request_deadline`, `smtp_min_data_rate`)."""
-
-    limits: TimeLimits
-    per_request: bool = False
-    min_data_rate: int = 500
+LAST_WORDS = 3
+"""How often a script may want something more after it has heard that the connection is lost."""
 
 
 class _Run:
     """A script under way, and who waits for its end."""
 
-    __slots__ = ("future", "script")
+    __slots__ = ("begun", "ended", "future", "script")
 
     def __init__(self, script: Generator[Want, Reply | None, Any], future: asyncio.Future[Any]) -> None:
         self.script = script
         self.future = future
+        self.begun = False
+        self.ended = False
 
 
 class Connection:
@@ -64,7 +60,7 @@ class Connection:
 
     __slots__ = (
         "_began_seconds", "_ended", "_farewell", "_holds_back", "_inbox", "_loop", "_note", "_parser", "_patience", "_pieces",
-        "_queue", "_sender", "_stream", "_wheel", "_wire", "deadline_seconds", "gone", "when_gone",
+        "_queue", "_resting", "_sender", "_stream", "_wheel", "_wire", "_writer", "deadline_seconds", "gone", "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -85,10 +81,12 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Reply] = deque()  # replies that nobody has asked for yet
         self._queue: deque[_Run] = deque()  # scripts that have not begun
+        self._writer: _Run | None = None  # who may write
         self._pieces: Iterator[bytes] | None = None  # content that is being sent
-        self._sender: _Run | None = None  # whose content it is
+        self._sender: _Run | None = None  # whose content it is, or who pauses
         self._ended = False  # the peer will say no more
         self._holds_back = False  # enough unasked replies are here
+        self._resting = False
         self._farewell: asyncio.Future[None] | None = None
         self._began_seconds = 0.0
         self.deadline_seconds = NO_DEADLINE
@@ -111,7 +109,9 @@ class Connection:
     @property
     def reusable(self) -> bool:
         """Fit for another transaction: nothing has gone wrong and nothing unasked has come in."""
-        return self._wire.reusable and not self.gone and not self._ended and not self._inbox
+        wire = self._wire
+        fit = wire.reusable and not wire.garbled and not self.gone and not self._ended
+        return fit and not self._inbox and self._parser.is_between_replies
 
     @property
     def is_leaving(self) -> bool:
@@ -135,12 +135,14 @@ class Connection:
     def run(self, script: Generator[Want, Reply | None, Any]) -> asyncio.Future[Any]:
         """Run a script when the scripts before it have written all they had to write; its result comes back."""
         run = _Run(script, self._loop.create_future())
-        if self._wire.free and not self._queue and not self.gone:
-            self._begin(run)
-        else:
+        self._resting = False
+        if self.gone:
+            self._lose(run, ConnectionLost("the connection is closed"))
+        elif self._queue or not self._wire.free or not self._wire.reusable:
             self._queue.append(run)
-            if self.gone:
-                self._lose_all(ConnectionLost("the connection is closed"))
+        else:
+            self._begin(run)
+            self._settle_down()
         return run.future
 
     def submit(self, transaction: Transaction) -> asyncio.Future[None]:
@@ -154,10 +156,12 @@ class Connection:
 
     def rest(self, seconds: float) -> None:
         """Be idle for at most this long, then close."""
+        self._resting = True
         self.deadline_seconds = self._loop.time() + seconds
 
     def wake(self) -> None:
         """Be used again."""
+        self._resting = False
         self.deadline_seconds = NO_DEADLINE
 
     async def left(self) -> None:
@@ -167,54 +171,45 @@ class Connection:
             await self._farewell
 
     def close(self) -> None:
-        """Hang up at once."""
-        if self.gone:
-            return
-        self.gone = True
-        if self._farewell is not None and not self._farewell.done():
-            self._farewell.set_result(None)
-        self._wire.reusable = False
-        self._stream.close()
-        self._wheel.forget(self)
-        if self.when_gone is not None:
-            self.when_gone(self)
+        """Hang up at once.  Scripts that are under way, or wait, are told that the connection is lost."""
+        self._break(ConnectionLost("the connection is closed"))
 
     # -- scripts ---------------------------------------------------------------------------------------------------
 
     def _begin(self, run: _Run) -> None:
+        self._writer = run
         self._wire.free = False
         self._resume(run)
-        self._settle_down()
 
     def _resume(self, run: _Run, reply: Reply | None = None) -> None:
         """Let a script go on until it wants something."""
-        wire = self._wire
-        wire.current = run
+        self._wire.current = run
+        run.begun = True
         try:
             want = run.script.send(reply)
         except StopIteration as stop:
             self._finish(run, stop.value)
-            return
-        if not isinstance(want, AwaitReply):
-            self._serve(run, want)
+        except Exception as fault:
+            self._fail(run, fault)
+        else:
+            if not isinstance(want, AwaitReply):
+                self._serve(run, want)
 
-    def _throw(self, run: _Run, trouble: WireTrouble | ContentUnreadable) -> None:
+    def _throw(self, run: _Run, trouble: MailriderError) -> None:
         self._wire.current = run
         try:
             want = run.script.throw(trouble)
         except StopIteration as stop:
             self._finish(run, stop.value)
-        except type(trouble) as same:
-            self._wire.reusable = False
-            if not run.future.done():
-                run.future.set_exception(same)
-            self._finish(run, None)
+        except Exception as fault:
+            self._fail(run, fault)
         else:
             if not isinstance(want, AwaitReply):
                 self._serve(run, want)
 
     def _serve(self, run: _Run, want: Want) -> None:
         if isinstance(want, Transmit):
+            self._restart_clock(CONTENT)
             self._sender = run
             self._pieces = want.pieces
             self._send_pieces()
@@ -231,14 +226,25 @@ class Connection:
             self._settle_down()
 
     def _finish(self, run: _Run, result: object) -> None:
+        run.ended = True
         if not run.future.done():
             run.future.set_result(result)
         wire = self._wire
-        if not wire.free:
+        if self._writer is run:  # else the next one is writing already
+            self._writer = None
             wire.free = True
-        if wire.reusable or wire.ending:
+        if wire.ending:
             return
-        self.close()  # the script ended in the middle of things: there is no polite way out
+        # The script ended in the middle of things, or those behind it could get each other's replies.
+        if not wire.reusable or (wire.garbled and (wire.awaited or self._queue)):
+            self.close()
+
+    def _fail(self, run: _Run, fault: Exception) -> None:
+        """Trouble that the script let through, or a fault of ours."""
+        self._wire.reusable = self._wire.ending = False
+        if not run.future.done():
+            run.future.set_exception(fault)
+        self._finish(run, None)
 
     def _settle_down(self) -> None:
         """After scripts have moved: deliver what waits, start the next one, send, look at the clock."""
@@ -247,13 +253,10 @@ class Connection:
             if self._inbox and wire.awaited and self._pieces is None:
                 self._deliver(self._inbox.popleft())
             elif self._queue and wire.free and wire.reusable:
-                wire.free = False
-                self._resume(self._queue.popleft())
+                self._begin(self._queue.popleft())
             else:
                 break
         if self.gone:
-            if self._queue:
-                self._lose_all(ConnectionLost("the connection is closed"))
             return
         if self._holds_back and len(self._inbox) <= EARLY_REPLY_LIMIT:
             self._holds_back = False
@@ -266,11 +269,12 @@ class Connection:
         if self._ended and wire.awaited and not self._inbox and self._pieces is None:
             self._break(ConnectionLost("the peer hung up"))
             return
-        self._restart_clock()
+        if self._pieces is None:
+            self._restart_clock(wire.head)
 
     def _deliver(self, reply: Reply) -> None:
         if reply.garbled:
-            self._wire.reusable = False
+            self._wire.garbled = True
         owner = self._wire.answered().owner
         if owner is not None:
             assert isinstance(owner, _Run)
@@ -298,16 +302,20 @@ class Connection:
                 out.append(piece)
                 size += len(piece)
                 if size >= WRITE_AHEAD_OCTETS:
-                    self._restart_clock()
-                    size = 0
                     data = b"".join(out)
                     out.clear()
-                    if not self._stream.write(data):
+                    taken = self._stream.write(data)
+                    self._push_deadline(size - self._stream.unsent_octets)
+                    if not taken:
                         return  # `drained` or `write_failed` comes back to this
-        except ContentUnreadable as cause:
+                    size = 0
+        except Exception as fault:
             self._pieces = self._sender = None
             out.clear()
-            self._throw(run, cause)
+            if isinstance(fault, MailriderError):
+                self._throw(run, fault)
+            else:
+                self._fail(run, fault)
             return
         self._pieces = self._sender = None
         self._resume(run)
@@ -334,6 +342,9 @@ class Connection:
 
     def data_received(self, data: bytes) -> None:
         """Octets came in: hand the replies in them to whom they belong."""
+        if self._resting:
+            self._break(ConnectionLost("the peer speaks out of turn"))
+            return
         try:
             replies = self._parser.feed(data)
         except (PeerBabbles, LocalDataError) as trouble:
@@ -355,7 +366,7 @@ class Connection:
             self._holds_back = True
         if replies:
             self._settle_down()
-        elif not self._patience.per_request:
+        else:
             self._extend_deadline()
 
     def stream_ended(self) -> None:
@@ -372,8 +383,7 @@ class Connection:
         if self._note is not None:
             for note in notes:
                 self._note(note)
-        if self._parser.is_between_replies:
-            notes.clear()
+        notes.clear()
 
     # -- trouble ---------------------------------------------------------------------------------------------------
 
@@ -385,56 +395,57 @@ class Connection:
         """The conversation is over: tell the script that is being answered, then the others behind it."""
         if self.gone:
             return
-        self._ended = True
+        self.gone = True
+        self._wire.reusable = False
+        self._stream.close()
+        self._wheel.forget(self)
         self._lose_all(trouble)
-        self.close()
+        if self._farewell is not None and not self._farewell.done():
+            self._farewell.set_result(None)
+        if self.when_gone is not None:
+            self.when_gone(self)
 
     def _lose_all(self, trouble: WireTrouble) -> None:
         runs: list[_Run] = [self._sender] if self._sender is not None else []
         runs += (awaited.owner for awaited in self._wire.awaited if isinstance(awaited.owner, _Run))
-        self._wire.awaited.clear()
-        self._wire.reusable = False
-        self._pieces = self._sender = None
-        for run in dict.fromkeys([*runs, *self._queue]):
-            self._start_if_new(run)
-            self._throw(run, trouble)
-            self._wire.awaited.clear()
-            self._wire.out.clear()
-            trouble = ConnectionLost("the connection is closed")
+        runs += self._queue
         self._queue.clear()
+        self._inbox.clear()
+        for run in dict.fromkeys(runs):
+            self._lose(run, trouble)
+            trouble = ConnectionLost("the connection is closed")
 
-    def _start_if_new(self, run: _Run) -> None:
-        """A script that has not begun can only be told of trouble once it waits for something."""
-        if run in self._queue:
-            self._wire.current = run
-            run.script.send(None)
+    def _lose(self, run: _Run, trouble: WireTrouble) -> None:
+        """Tell one script.  One that has not begun can only be told once it waits for something."""
+        if not run.begun:
+            self._resume(run)
+        for _ in range(LAST_WORDS):
+            if not run.ended:
+                self._throw(run, trouble)
+        self._pieces = self._sender = None
+        self._wire.awaited.clear()
+        self._wire.out.clear()
 
     # -- the clock -------------------------------------------------------------------------------------------------
 
-    def _limit(self) -> float:
-        stage = CONTENT if self._pieces is not None else self._wire.head
-        return self._patience.limits[stage] if stage is not None else NO_DEADLINE
+    @property
+    def _stage(self) -> Stage | None:
+        """What is being waited for."""
+        return CONTENT if self._pieces is not None else self._wire.head
 
-    def _restart_clock(self) -> None:
-        """Something new is being waited for."""
-        stage: Stage | None = CONTENT if self._pieces is not None else self._wire.head
-        if stage is None:
-            self.deadline_seconds = NO_DEADLINE
-        else:
-            self._began_seconds = now = self._loop.time()
-            self.deadline_seconds = now + self._patience.limits[stage]
+    def _restart_clock(self, stage: Stage | None) -> None:
+        """Something new is being waited for, or nothing."""
+        self._began_seconds = now = self._loop.time()
+        self.deadline_seconds = self._patience.begin(stage, now)
 
     def _extend_deadline(self) -> None:
         """Some octets of a reply have come, but not its end."""
-        limit = self._limit()
-        self.deadline_seconds = min(self._loop.time() + limit, self._began_seconds + PATIENCE * limit)
+        if self._pieces is None:
+            now = self._loop.time()
+            stage, began, deadline = self._wire.head, self._began_seconds, self.deadline_seconds
+            self.deadline_seconds = self._patience.after_arrival(stage, now, began, deadline)
 
     def _push_deadline(self, octets: int) -> None:
         """Some octets of the content have gone."""
-        limit = self._limit()
-        latest = self._loop.time() + limit
-        if self._patience.per_request and self._patience.min_data_rate > 0:
-            latest = min(latest, self.deadline_seconds + octets / self._patience.min_data_rate)
-        elif self._patience.per_request:
-            return
-        self.deadline_seconds = latest
+        now = self._loop.time()
+        self.deadline_seconds = self._patience.after_departure(self._stage, now, self.deadline_seconds, octets)

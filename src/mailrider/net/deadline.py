@@ -49,6 +49,9 @@ class DeadlineWheel:
     def _tick(self) -> None:
         now = self._loop.time()
         late = [watched for watched in self._watched if watched.deadline_seconds <= now]
-        for watched in late:
-            watched.run_out_of_time()
-        self._timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._watched else None
+        try:
+            for watched in late:
+                watched.run_out_of_time()
+        finally:
+            # Whatever went wrong with one, the time of the others goes on.
+            self._timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._watched else None

@@ -85,6 +85,10 @@ async def _connect(connecting: socket.socket, server: Server, timeout_seconds: f
     try:
         async with asyncio.timeout(timeout_seconds or None):
             await loop.sock_connect(connecting, address)
+    except ConnectionResetError:
+        # Only an established connection can be reset (else it is refused): the server took it and hung up before we
+        # looked.  That is a lost connection, and whoever reads next will see its end.
+        return
     except TimeoutError as cause:
         # OSError(ETIMEDOUT) is a TimeoutError too: the kernel's own patience.
         raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from cause

@@ -14,16 +14,15 @@ believed, so the way to it must be safe (RFC 4035 §4.9.3).
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailrider.model.server import Family
 from mailrider.resolver import packet
 from mailrider.resolver.answer import Answer, HostAddresses, Search, Verdict, combine
 from mailrider.resolver.exchange import Exchange, NetworkExchange, TooManyStrays
 from mailrider.resolver.native import ask_native
-from mailrider.resolver.packet import Ending, Rcode, Reading
+from mailrider.resolver.packet import Reply
 from mailrider.resolver.reason import (
     Failure,
     refuse_name,
@@ -33,14 +32,20 @@ from mailrider.resolver.reason import (
     tell_null_mx,
     tell_null_srv,
 )
+from mailrider.resolver.section import Ending, Reading, read_answer
 from mailrider.resolver.system import NameServer, ResolverConfiguration
+
+if TYPE_CHECKING:
+    import dns.message
 
 ALIASES_LIMIT = 10
 """Questions along one chain of CNAME records, as in Postfix."""
 QUESTIONS_AT_ONCE_LIMIT = 256
 """Sockets open at a time; a default limit of 1024 descriptors must leave room for the mail."""
+TTL_LIMIT_SECONDS = 2**31 - 1
+"""No answer holds longer (RFC 2181 §8)."""
 
-_NEXT_SERVER = frozenset({Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
+_NEXT_SERVER = frozenset({"SERVFAIL", "NOTIMP", "REFUSED"})
 
 
 class _Missing(NamedTuple):
@@ -48,14 +53,6 @@ class _Missing(NamedTuple):
 
     failure: Failure
     ttl_seconds: int = 0
-
-
-class _Reply(NamedTuple):
-    """A packet that answers a question."""
-
-    query: bytes
-    wire: bytes
-    authenticated: bool
 
 
 class StubResolver:
@@ -88,18 +85,18 @@ class StubResolver:
         refusal = refuse_name(name)
         if refusal:
             return refusal
-        ttl_seconds = packet.TTL_LIMIT_SECONDS
+        ttl_seconds = TTL_LIMIT_SECONDS
         warnings: tuple[str, ...] = ()
         for _ in range(ALIASES_LIMIT):
             reply = await self._ask_completed(name, record_type, dnssec, search)
             if isinstance(reply, _Missing):
                 ttl_seconds = min(ttl_seconds, reply.ttl_seconds)
                 return tell_failure(reply.failure, name, record_type, ttl_seconds)._replace(warnings=warnings)
-            reading = packet.read_answer(reply.query, reply.wire, record_type)
+            reading = read_answer(reply)
             warnings += reading.warnings
             ttl_seconds = min(ttl_seconds, reading.ttl_seconds)
             # One step that was not validated spoils all after it, so validation is not even asked for any more.
-            dnssec = dnssec and (reply.authenticated or not reading.has_alias)
+            dnssec = dnssec and (reply.authenticated or not reading.alias)
             if reading.ending is not Ending.ALIAS:
                 secure = dnssec and reply.authenticated
                 return _conclude(reading, name, record_type, secure, ttl_seconds)._replace(warnings=warnings)
@@ -107,26 +104,26 @@ class StubResolver:
         answer = tell_loop(name)
         return answer._replace(warnings=warnings + answer.warnings)
 
-    async def _ask_completed(self, name: str, record_type: str, dnssec: bool, search: Search) -> _Reply | _Missing:
+    async def _ask_completed(self, name: str, record_type: str, dnssec: bool, search: Search) -> Reply | _Missing:
         """Ask for `name` and for what the search list makes of it; res_search(3) tells which failure is told."""
         dots = name.count(".")
         first: _Missing | None = None
         if dots >= self._configuration.ndots or name == ".":
             reply = await self._ask_servers(name, record_type, dnssec)
-            if isinstance(reply, _Reply):
+            if isinstance(reply, Reply):
                 return reply
             first = reply
         failures: list[_Missing] = []
         for domain in self._search_domains(dots, search):
             reply = await self._ask_servers(f"{name}.{domain}", record_type, dnssec)
-            if isinstance(reply, _Reply):
+            if isinstance(reply, Reply):
                 return reply
             failures.append(reply)
             if reply.failure in (Failure.TRY_AGAIN, Failure.NO_RECOVERY):
                 break
         if first is None:
             reply = await self._ask_servers(name, record_type, dnssec)
-            if isinstance(reply, _Reply):
+            if isinstance(reply, Reply):
                 return reply
             failures.append(reply)
             for failure in (Failure.NO_DATA, Failure.TRY_AGAIN):
@@ -144,30 +141,30 @@ class StubResolver:
             return domains if Search.DNSRCH in search else domains[:1]
         return ()
 
-    async def _ask_servers(self, name: str, record_type: str, dnssec: bool) -> _Reply | _Missing:
+    async def _ask_servers(self, name: str, record_type: str, dnssec: bool) -> Reply | _Missing:
         """Go through the servers until one of them knows."""
         if refuse_name(name):  # only a search domain makes a name too long
             return _Missing(Failure.HOST_NOT_FOUND)
+        if len(name) > packet.NAME_LIMIT_CHARACTERS:
+            return _Missing(Failure.NO_RECOVERY)
         async with self._room:
             for attempt in range(self._configuration.attempts):
                 for server in self._configuration.nameservers:
                     # A network that drops EDNS0 would never answer; the second time round goes without.
                     edns = dnssec or attempt == 0
-                    query = packet.make_query(name, record_type, secrets.randbits(16), dnssec=dnssec, edns=edns)
-                    reply = await self._ask_server(server, query)
-                    if reply is None:
-                        continue
-                    if edns and not dnssec and _rcode_of(reply) == Rcode.FORMERR:
-                        query = packet.make_query(name, record_type, secrets.randbits(16), dnssec=False, edns=False)
+                    reply = await self._ask_server(server, packet.make_query(name, record_type, dnssec=dnssec, edns=edns))
+                    if reply and reply.rcode == "FORMERR" and edns and not dnssec:
+                        query = packet.make_query(name, record_type, dnssec=False, edns=False)
                         reply = await self._ask_server(server, query)
-                    result = _judge(query, reply)
+                    result = _judge(reply) if reply else None
                     if result:
                         return result
         return _Missing(Failure.TRY_AGAIN)
 
-    async def _ask_server(self, server: NameServer, query: bytes) -> bytes | None:
+    async def _ask_server(self, server: NameServer, query: dns.message.Message) -> Reply | None:
         """Ask one server, over TCP where the datagram could not hold the answer; None where it does not answer."""
         timeout_seconds = self._configuration.timeout_seconds
+        question = query.to_wire()
 
         def is_reply(wire: bytes) -> bool:
             # What is too short to be a packet comes from a broken server: waiting longer would not mend it.
@@ -175,37 +172,29 @@ class StubResolver:
 
         try:
             try:
-                wire = await self._exchange.ask_datagram(server, query, is_reply, timeout_seconds)
+                wire = await self._exchange.ask_datagram(server, question, is_reply, timeout_seconds)
             except TooManyStrays:
                 wire = b""
-            header = packet.read_header(wire)
-            if wire and (header is None or not header.truncated):
-                return wire
-            wire = await self._exchange.ask_stream(server, query, timeout_seconds)
+            reply = packet.read_reply(query, wire)
+            if wire and (reply is None or not reply.truncated):
+                return reply
+            reply = packet.read_reply(query, await self._exchange.ask_stream(server, question, timeout_seconds))
         except OSError:
             return None
-        header = packet.read_header(wire)
-        usable = header is not None and not header.truncated and packet.is_reply_to(query, wire)
-        return wire if usable else None
+        return reply if reply and not reply.truncated else None
 
 
-def _rcode_of(wire: bytes) -> int | None:
-    header = packet.read_header(wire)
-    return header.rcode if header else None
-
-
-def _judge(query: bytes, wire: bytes | None) -> _Reply | _Missing | None:
+def _judge(reply: Reply) -> Reply | _Missing | None:
     """What a packet is worth: an answer, a failure, or None for "ask the next server"."""
-    header = packet.read_header(wire) if wire is not None else None
-    if wire is None or header is None or header.rcode in _NEXT_SERVER or header.from_nowhere:
+    if reply.rcode in _NEXT_SERVER or reply.from_nowhere:
         return None
-    if header.rcode == Rcode.NXDOMAIN:
-        return _Missing(Failure.HOST_NOT_FOUND, packet.read_negative_ttl(query, wire))
-    if header.rcode != Rcode.NOERROR:
+    if reply.rcode == "NXDOMAIN":
+        return _Missing(Failure.HOST_NOT_FOUND, packet.read_negative_ttl(reply))
+    if reply.rcode != "NOERROR":
         return _Missing(Failure.NO_RECOVERY)
-    if not header.answers:
-        return _Missing(Failure.NO_DATA, packet.read_negative_ttl(query, wire))
-    return _Reply(query, wire, header.authenticated)
+    if not reply.answers:
+        return _Missing(Failure.NO_DATA, packet.read_negative_ttl(reply))
+    return reply
 
 
 def _conclude(reading: Reading, name: str, record_type: str, secure: bool, ttl_seconds: int) -> Answer:

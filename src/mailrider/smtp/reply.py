@@ -129,6 +129,9 @@ Note = GarbageLine | LineCut | ReplyCut | LineReplaced
 BEGINNING_CHARACTERS = 30
 """How much of an overlong text a note shows."""
 
+NOTES_LIMIT = 100
+"""Notes on one reply.  A reply may hold four million lines of garbage, and nobody reads so much about it."""
+
 
 class ReplyParser:
     """Turns bytes into replies.  `notes` collects what was odd; whoever feeds it empties the list.
@@ -136,7 +139,10 @@ class ReplyParser:
     `rewrite` is `smtp_reply_filter`: it is given each line, printable, and returns another in its place or None.
     """
 
-    __slots__ = ("_cut", "_kept_octets", "_limit", "_lines", "_partial", "_total_octets", "_utf8", "notes", "rewrite")
+    __slots__ = (
+        "_cut", "_garbled", "_kept_octets", "_limit", "_lines", "_noted", "_overflowed", "_partial", "_total_octets", "_utf8",
+        "notes", "rewrite",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -154,6 +160,9 @@ class ReplyParser:
         self._lines: list[bytes] = []  # the lines of the current reply
         self._kept_octets = 0
         self._total_octets = 0
+        self._garbled = False  # there is garbage in the current reply
+        self._overflowed = False  # its text is full
+        self._noted = 0  # how much was noted about it
 
     @property
     def is_between_replies(self) -> bool:
@@ -176,7 +185,7 @@ class ReplyParser:
                 and stripped[:3].isdigit()
                 and len(line) <= self._limit
                 and self.rewrite is None
-                and self._utf8
+                and (self._utf8 or stripped.isascii())
                 and b"\0" not in stripped
             ):
                 replies.append(Reply(int(stripped[:3]), (stripped,), stripped))
@@ -210,7 +219,7 @@ class ReplyParser:
         if not self._utf8:
             line = make_printable(line, utf8=False).encode("ascii")
         if cut:
-            self.notes.append(LineCut(make_printable(line)[:BEGINNING_CHARACTERS]))
+            self._note(LineCut(make_printable(line)[:BEGINNING_CHARACTERS]))
         line = self._filter(line)
         self._store(line)
         number = _DIGITS.match(line)
@@ -219,8 +228,14 @@ class ReplyParser:
             return None
         if digits == 3 and line[3:4] in (b" ", b""):
             return self._finish(line)
-        self.notes.append(GarbageLine(make_printable(line)))
+        self._garbled = True
+        self._note(GarbageLine(make_printable(line)))
         return None
+
+    def _note(self, note: Note) -> None:
+        self._noted += 1
+        if self._noted <= NOTES_LIMIT:
+            self.notes.append(note)
 
     def _filter(self, line: bytes) -> bytes:
         if self.rewrite is None:
@@ -229,7 +244,7 @@ class ReplyParser:
         replacement = self.rewrite(original)
         if replacement is None:
             return line
-        self.notes.append(LineReplaced(original, replacement))
+        self._note(LineReplaced(original, replacement))
         return replacement.encode("utf-8", "surrogateescape")
 
     def _store(self, line: bytes) -> None:
@@ -237,13 +252,13 @@ class ReplyParser:
         if self._kept_octets < self._limit:
             self._lines.append(line)
             self._kept_octets += len(line) + 1
-        elif not any(isinstance(note, ReplyCut) for note in self.notes):
+        elif not self._overflowed:
+            self._overflowed = True
             self.notes.append(ReplyCut(make_printable(b" ".join(self._lines))[:BEGINNING_CHARACTERS]))
 
     def _finish(self, last: bytes) -> Reply:
-        garbled = any(isinstance(note, GarbageLine) for note in self.notes)
-        reply = Reply(int(last[:3]), tuple(self._lines), last, garbled)
+        reply = Reply(int(last[:3]), tuple(self._lines), last, self._garbled)
         self._lines = []
-        self._kept_octets = 0
-        self._total_octets = 0
+        self._kept_octets = self._total_octets = self._noted = 0
+        self._garbled = self._overflowed = False
         return reply

@@ -237,7 +237,7 @@ class Transaction:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
 
     def _keeps_open(self, wire: Wire) -> bool:
-        return wire.reusable and not self._complained and self.order.keep_open()
+        return wire.reusable and not wire.garbled and not self._complained and self.order.keep_open()
 
     def _read_last_words(self, wire: Wire, lost: ConnectionLost) -> Script[None]:
         """The server hung up in the middle of the content: perhaps it said why."""

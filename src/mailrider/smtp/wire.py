@@ -70,18 +70,22 @@ class Wire:
 
     `out` is taken by the driver whenever a script yields.  `pipelining` and `reusable` are the state of the
     connection: the first says whether more than one command may be unanswered, the second turns False for good when
-    the conversation has gone wrong in a way that makes the next reply doubtful.  `current` is the run that is
+    the conversation has gone wrong in a way that makes the next reply doubtful.  `garbled`: there was garbage in a reply, so
+    the connection serves for what is under way and is not to be kept.  `current` is the run that is
     writing now; the driver sets it before it resumes a script.  `free` tells whether another script may write;
     `ending` that QUIT has been written, so that the connection closes with the last reply.
     """
 
-    __slots__ = ("_unanswered_octets", "awaited", "current", "ending", "free", "out", "pipelining", "reusable")
+    __slots__ = (
+        "_unanswered_octets", "awaited", "current", "ending", "free", "garbled", "out", "pipelining", "reusable",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.out: list[bytes] = []
         self.awaited: deque[Awaited] = deque()
         self.pipelining = False
         self.reusable = True
+        self.garbled = False
         self.ending = False
         self.free = True
         self.current: object = None

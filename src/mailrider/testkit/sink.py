@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 SINK_KEYWORDS: Final = ("PIPELINING", "SIZE 10240000", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8")
 """What a sink announces, without CHUNKING."""
@@ -89,11 +89,11 @@ class _SinkProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have all that it takes, and are no instances.
+        self._transport = cast(asyncio.Transport, transport)
         self._sink.connections += 1
-        self._sink.open_transports.add(transport)
-        transport.write(b"220 sink.example.test " + (b"LMTP\r\n" if self._sink.lmtp else b"ESMTP\r\n"))
+        self._sink.open_transports.add(self._transport)
+        self._transport.write(b"220 sink.example.test " + (b"LMTP\r\n" if self._sink.lmtp else b"ESMTP\r\n"))
 
     def connection_lost(self, trouble: Exception | None) -> None:
         """Forget the connection."""

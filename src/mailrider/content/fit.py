@@ -1,0 +1,144 @@
+"""Fitting a message to one server: what smtp(8) does to it before a server that can take less, or for the operator.
+
+A message that needs nothing is not looked at but for its dots and its long lines.  Otherwise it is walked through once (see
+`mime`), in the course of which 8-bit parts are made quoted-printable, tables are asked about header fields and body
+lines, and addresses are rewritten.  Memory stays bounded whatever the message, and so does the time for each octet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mailrider.content.address_fields import Rewrite
+from mailrider.content.boundaries import LENGTH_LIMIT_OCTETS, NESTING_LIMIT
+from mailrider.content.checks import Check, Checks, Lookup
+from mailrider.content.editing import MessageEditor
+from mailrider.content.fields import Place
+from mailrider.content.lines import LINE_LENGTH_LIMIT_OCTETS, prepare_lines
+from mailrider.content.mime import HEADER_SIZE_LIMIT_OCTETS, Limits, Walk
+from mailrider.content.records import RECORD_LIMIT_OCTETS
+from mailrider.errors import LocalDataError, TableTrouble
+from mailrider.model.request import Content
+
+SLICE_OCTETS = 256 * 1024
+"""A message that comes in larger pieces is taken in slices, so that a walk costs the same memory whatever comes in."""
+
+
+def ignore(text: str) -> None:
+    """For those who hear nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What is to be done to a message.
+
+    `downgrade`: the server takes 7-bit text only (no 8BITMIME) and the message may be more.  The checks and `generic` are
+    tables, None where none is configured; `generic` does the whole search of an address (`generic.Generic.rewrite`).
+    `prepend` are header fields without line ends.  `line_limit_octets` 0 means no limit.  `prefix` is `smtp` or `lmtp`, for
+    the names of parameters.
+
+    `report` hears what was done to this message, one log line each, as in `replace: header Subject: old: Subject: new`;
+    `warn` hears what is wrong in a table.  Both may get characters that are not printable.
+    """
+
+    downgrade: bool = False
+    line_limit_octets: int = LINE_LENGTH_LIMIT_OCTETS
+    header_checks: Lookup | None = None
+    mime_header_checks: Lookup | None = None
+    nested_header_checks: Lookup | None = None
+    body_checks: Lookup | None = None
+    generic: Rewrite | None = None
+    prepend: tuple[bytes, ...] = ()
+    mime_nesting_limit: int = NESTING_LIMIT
+    boundary_length_limit_octets: int = LENGTH_LIMIT_OCTETS
+    header_size_limit_octets: int = HEADER_SIZE_LIMIT_OCTETS
+    record_limit_octets: int = RECORD_LIMIT_OCTETS
+    prefix: str = "smtp"
+    report: Callable[[str], None] = ignore
+    warn: Callable[[str], None] = ignore
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether a header or body check is configured."""
+        return self.body_checks is not None or self.has_header_checks
+
+    @property
+    def has_header_checks(self) -> bool:
+        """Whether any of the header checks is."""
+        return self.header_checks is not None or self.mime_header_checks is not None or self.nested_header_checks is not None
+
+    @property
+    def walks(self) -> bool:
+        """Whether the message has to be looked at."""
+        return self.downgrade or self.generic is not None or self.has_checks
+
+
+def fit_content(content: Content, fitting: Fitting) -> Iterator[bytes]:
+    """The message as it goes on the wire, in pieces: CRLF, dots stuffed, lines folded, without the final dot.
+
+    Asking for a piece raises `ContentUnreadable` where the content does, `UnsuitableContent` where the message
+    cannot be converted, and `LocalDataError` where a table could not answer.  The content must not be ended after that.
+    """
+    chunks = _walk(content, fitting) if fitting.walks else content.chunks()
+    if fitting.prepend and not fitting.walks:
+        chunks = _put_in_front(_lines_of(fitting.prepend), chunks)
+    return prepare_lines(chunks, fitting.line_limit_octets)
+
+
+def _lines_of(fields: tuple[bytes, ...]) -> bytes:
+    return b"".join([field + b"\r\n" for field in fields])
+
+
+def _put_in_front(beginning: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield beginning
+    yield from chunks
+
+
+def _walk(content: Content, fitting: Fitting) -> Iterator[bytes]:
+    editor = MessageEditor(_open_checks(fitting), fitting.generic, fitting.warn, fitting.record_limit_octets)
+    walk = Walk(
+        editor,
+        parses_mime=fitting.downgrade or fitting.has_checks,
+        converts=fitting.downgrade,
+        limits=Limits(
+            fitting.mime_nesting_limit,
+            fitting.boundary_length_limit_octets,
+            fitting.header_size_limit_octets,
+            fitting.record_limit_octets,
+        ),
+    )
+    try:
+        if fitting.prepend:
+            walk.feed(_lines_of(fitting.prepend))
+        for piece in _slice(content.chunks()):
+            walk.feed(piece)
+            if text := editor.take():
+                yield text
+        walk.finish()
+        if text := editor.take():
+            yield text
+    except TableTrouble as cause:
+        fitting.warn(str(cause))
+        raise LocalDataError(str(cause)) from cause
+
+
+def _slice(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if len(chunk) <= SLICE_OCTETS:
+            yield chunk
+        else:
+            for start in range(0, len(chunk), SLICE_OCTETS):
+                yield chunk[start : start + SLICE_OCTETS]
+
+
+def _open_checks(fitting: Fitting) -> Checks:
+    tables = (
+        (Place.PRIMARY, fitting.header_checks, "header_checks"),
+        (Place.PART, fitting.mime_header_checks, "mime_header_checks"),
+        (Place.NESTED, fitting.nested_header_checks, "nested_header_checks"),
+    )
+    prefix = fitting.prefix
+    headers = {place: Check(table, f"{prefix}_{name}") for place, table, name in tables if table is not None}
+    body = Check(fitting.body_checks, f"{prefix}_body_checks") if fitting.body_checks is not None else None
+    return Checks(headers, body, fitting.report, fitting.warn)

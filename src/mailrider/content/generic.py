@@ -1,0 +1,206 @@
+"""Generic maps: addresses of this site as the world may see them (generic(5), `smtp_generic_maps`).
+
+The keys that are tried for `user+ext@domain`, in their outside form:
+
+1. `user+ext@domain`
+2. `user@domain`
+3. `user+ext` and `user`, where the domain is one of our own
+4. `@domain`
+
+A result `@other` keeps the user; any other result is an address, whose missing domain is filled in as Postfix's
+trivial-rewrite(8) does.  An extension that had to be taken off for a match is put on again where
+`propagate_unmatched_extensions` holds `generic`.  The null address is never looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailrider.content.address_lists import find_addresses, outside_form
+from mailrider.content.address_tokens import (
+    AT,
+    COLON,
+    COMMA,
+    Sort,
+    Token,
+    join_inside,
+    quote_address,
+    quote_local_part,
+    tokenize,
+    unquote_address,
+)
+from mailrider.errors import TableTrouble
+
+
+class AddressTable(Protocol):
+    """What `tables.maps.Maps` is."""
+
+    def find(self, key: str, *, partial: bool = False) -> str | None:
+        """The value; a `partial` key is not shown to tables of patterns.  Raises `errors.TableTrouble`."""
+
+
+def knows_no_domain(domain: str) -> bool:
+    """For those who have no domains of their own."""
+    return False
+
+
+def ignore(text: str) -> None:
+    """For those who hear no warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How an address that is not complete is completed (trivial-rewrite(8), postconf(5)).
+
+    An empty `origin` or `domain` completes nothing: `append_at_myorigin` and `append_dot_mydomain` off.
+    """
+
+    origin: str = ""
+    domain: str = ""
+    swap_bangpath: bool = True
+    allow_percent_hack: bool = True
+
+    def complete(self, address: bytes) -> bytes:
+        """An address in its outside form, complete."""
+        tokens = _strip_route(tokenize(address))
+        if not tokens or (len(tokens) == 1 and tokens[0] in (AT, _EMPTY)):
+            return b'""'
+        if AT not in tokens:
+            tokens = self._add_origin(tokens)
+        at = _last_index(tokens, AT)
+        domain = tokens[at + 1 :]
+        if at >= 0 and self.domain and domain and not any(t == _DOT or t.sort is Sort.LITERAL for t in domain):
+            tokens += [_DOT, *tokenize(_encode(self.domain))]
+        if len(tokens) > 1 and tokens[-1] == _DOT and tokens[-2] not in (_DOT, AT):
+            tokens.pop()
+        return quote_address(join_inside(tokens, spaced=True))
+
+    def _add_origin(self, tokens: list[Token]) -> list[Token]:
+        if self.swap_bangpath and _BANG in tokens:
+            bang = tokens.index(_BANG)
+            return [*tokens[bang + 1 :], AT, *tokens[:bang]]
+        percent = _last_index(tokens, _PERCENT)
+        if self.allow_percent_hack and percent >= 0:
+            return [*tokens[:percent], AT, *tokens[percent + 1 :]]
+        return [*tokens, AT, *tokenize(_encode(self.origin))] if self.origin else tokens
+
+
+_DOT = Token(Sort.SIGN, b".")
+_BANG = Token(Sort.SIGN, b"!")
+_PERCENT = Token(Sort.SIGN, b"%")
+_EMPTY = Token(Sort.QUOTED, b"")
+
+
+def _strip_route(tokens: list[Token]) -> list[Token]:
+    """Without a source route (`@a,@b:` in front; RFC 5321 appendix C)."""
+    if tokens[:1] == [AT] and COLON in tokens[:-1]:
+        return tokens[tokens.index(COLON) + 1 :]
+    return tokens
+
+
+def _last_index(tokens: list[Token], token: Token) -> int:
+    return len(tokens) - 1 - tokens[::-1].index(token) if token in tokens else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """How an extension is set off from the user name (`recipient_delimiter`), and when it is carried over.
+
+    `never_split`: names in lower case that have no extension whatever they hold.  `owner_request_special` exempts
+    `owner-list` and `list-request`.
+    """
+
+    delimiters: str = ""
+    propagate: bool = False
+    owner_request_special: bool = True
+    never_split: frozenset[str] = frozenset(("postmaster", "mailer-daemon", "double-bounce"))
+
+    def split(self, address: str) -> tuple[str, str]:
+        """The address without its extension, and the extension with its delimiter; empty where there is none."""
+        local, at, domain = address.rpartition("@") if "@" in address else (address, "", "")
+        lower = local.lower()
+        special = lower.startswith("owner-") or (lower.endswith("-request") and len(lower) > len("-request"))
+        if lower in self.never_split or (special and self.owner_request_special and "-" in self.delimiters):
+            return address, ""
+        length = next((index for index, letter in enumerate(local) if letter in self.delimiters), 0)
+        return (local[:length] + at + domain, local[length:]) if length else (address, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Generic:
+    """The rewriting of one transport.
+
+    `own_domain` knows the domains whose users may be looked up without one (`myorigin`, `mydestination`, our own
+    addresses in brackets).
+    """
+
+    table: AddressTable
+    extensions: Extensions = Extensions()
+    completion: Completion = Completion()
+    own_domain: Callable[[str], bool] = knows_no_domain
+    title: str = "smtp_generic_maps"
+    warn: Callable[[str], None] = ignore
+
+    def rewrite(self, address: str) -> str | None:
+        """Inside form to inside form, or None where no entry applies.  Raises `errors.TableTrouble`."""
+        if not address:
+            return None
+        value, extension = self._search(address)
+        if value is None:
+            return None
+        if value.startswith("@"):
+            user = address.rpartition("@")[0] if "@" in address else address
+            result = quote_address(_encode(user[: len(user) - len(extension)] + value))
+        else:
+            result = _encode(value)
+        results = [self._finish(tokens, extension) for tokens in _addresses_in(result)]
+        if not results:
+            raise TableTrouble(f'{self.title} lookup of {address} returns non-address result "{value}"')
+        if len(results) > 1:
+            self.warn(f"multi-valued {self.title} result for {address}")
+        return results[0]
+
+    def _search(self, address: str) -> tuple[str | None, str]:
+        """The value of the first key that has one, and the extension that was left out."""
+        bare, extension = self.extensions.split(address)
+        if (value := self._find(quote_address, address, partial=False)) is not None:
+            return value, ""
+        if extension and (value := self._find(quote_address, bare)) is not None:
+            return value, extension
+        if "@" not in address:
+            return None, ""
+        local, _, domain = address.rpartition("@")
+        if self.own_domain(domain.removesuffix(".") or domain):
+            if (value := self._find(quote_local_part, local)) is not None:
+                return value, ""
+            if extension and (value := self._find(quote_local_part, bare.rpartition("@")[0])) is not None:
+                return value, extension
+        return self.table.find("@" + domain, partial=True), ""
+
+    def _find(self, quote: Callable[[bytes], bytes], text: str, *, partial: bool = True) -> str | None:
+        return self.table.find(_decode(quote(_encode(text))), partial=partial)
+
+    def _finish(self, tokens: list[Token], extension: str) -> str:
+        """An address of a result, complete, with the extension, in its inside form."""
+        outside = b"".join([b", " if token == COMMA else outside_form(token) for token in tokens])
+        address = _decode(unquote_address(self.completion.complete(outside)))
+        if not (extension and self.extensions.propagate):
+            return address
+        local, at, domain = address.rpartition("@") if "@" in address else (address, "", "")
+        return local + extension + at + domain
+
+
+def _addresses_in(text: bytes) -> list[list[Token]]:
+    """The addresses of a table's result."""
+    elements = find_addresses(tokenize(b'""' if text == b"<>" else text))
+    return [element for element in elements if isinstance(element, list)]
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decode(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

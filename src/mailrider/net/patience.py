@@ -1,0 +1,51 @@
+"""How long a connection waits for its peer: the arithmetic of deadlines, without a clock of its own.
+
+Without `per_request` a limit is for each arrival or departure of octets, as smtp(8) has it, so a peer that drips is tolerated,
+but one reply may take at most `PATIENCE` limits in all.  With it, a limit is for the whole reply, and for the content plus
+the time that `min_data_rate` grants to what has been sent, though never more than one limit ahead (postconf(5),
+`smtp_per_request_deadline`, `smtp_min_data_rate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailrider.net.deadline import NO_DEADLINE
+from mailrider.smtp.stage import Stage, TimeLimits
+
+PATIENCE = 10
+"""How many time limits one reply may take, however slowly it drips.  smtp(8) would wait for its watchdog (five hours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The time limits of a connection.  `min_data_rate` is in octets per second, 0 for none.
+
+    All times are seconds on the event loop's clock; a stage of None is that nothing is being waited for.
+    """
+
+    limits: TimeLimits
+    per_request: bool = False
+    min_data_rate: int = 500
+
+    def begin(self, stage: Stage | None, now: float) -> float:
+        """The deadline of something that is waited for from now on."""
+        return now + self.limits[stage] if stage is not None else NO_DEADLINE
+
+    def after_arrival(self, stage: Stage | None, now: float, began: float, deadline: float) -> float:
+        """Some octets of a reply have come, but not its end."""
+        if self.per_request or stage is None:
+            return deadline
+        limit = self.limits[stage]
+        return min(now + limit, began + PATIENCE * limit)
+
+    def after_departure(self, stage: Stage | None, now: float, deadline: float, octets: int) -> float:
+        """So many octets have gone."""
+        if stage is None:
+            return deadline
+        latest = now + self.limits[stage]
+        if not self.per_request:
+            return latest
+        if not self.min_data_rate:
+            return deadline
+        return min(latest, deadline + octets / self.min_data_rate)

@@ -1,0 +1,162 @@
+"""Running messages through both, and telling where they differ."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from mailrider.content.fit import fit_content
+from mailrider.errors import UnsuitableContent
+from mailrider.observe.printable import make_printable
+from tests.differential_mime.messages import MessageMaker
+from tests.differential_mime.postfix import Postfix
+from tests.differential_mime.recorder import Book, Received, Recorder
+from tests.differential_mime.variants import FILES, RAW, SENDER, VARIANTS, Variant
+
+BATCH = 50
+"""Messages that are under way at once."""
+
+WAIT_SECONDS = 60.0
+"""For a batch; a busy machine is slow, a lost message never comes."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`seed` makes the message again."""
+
+    seed: int
+    variant: str
+    what: str
+    theirs: object
+    ours: object
+
+
+class InMemory:
+    """Content in pieces of an odd size, so that line ends fall between them."""
+
+    def __init__(self, octets: bytes, piece_octets: int = 777) -> None:
+        self._octets = octets
+        self._piece_octets = piece_octets
+        self.size_octets = len(octets)
+
+    def chunks(self) -> Iterator[bytes]:
+        for start in range(0, len(self._octets), self._piece_octets):
+            yield self._octets[start : start + self._piece_octets]
+
+
+class Campaign:
+    """A private Postfix with all variants, and the two servers that it delivers to."""
+
+    def __init__(self, record_limit: int) -> None:
+        self._record_limit = record_limit
+        self._book = Book()
+        self._servers = {True: Recorder(self._book), False: Recorder(self._book, "8BITMIME")}
+        everything = (RAW, *VARIANTS)
+        self.postfix = Postfix(
+            services={variant.name: variant.service for variant in everything},
+            transports={
+                SENDER.partition("@")[2]: "discard:",
+                **{v.domain: f"{v.name}:[127.0.0.1]:{self._servers[v.seven_bit].port}" for v in everything},
+            },
+            settings={
+                "line_length_limit": str(record_limit),
+                "default_destination_recipient_limit": "1",
+                "recipient_delimiter": "+",
+            },
+            files=FILES,
+        )
+
+    def __enter__(self) -> Campaign:
+        self.postfix.__enter__()
+        return self
+
+    def __exit__(self, *arguments: object) -> None:
+        self.postfix.__exit__(*arguments)
+        for server in self._servers.values():
+            server.close()
+
+    def run(self, seeds: range) -> Iterator[Difference]:
+        """Deliver the messages of these seeds and compare."""
+        for start in range(seeds.start, seeds.stop, BATCH):
+            batch = range(start, min(start + BATCH, seeds.stop))
+            messages = [
+                (
+                    [_recipient(seed, variant) for variant in (RAW, *VARIANTS)],
+                    MessageMaker(seed, self._record_limit).make(),
+                )
+                for seed in batch
+            ]
+            self.postfix.submit(SENDER, messages)
+            missing = self._book.wait_for({address for recipients, _ in messages for address in recipients}, WAIT_SECONDS)
+            if missing:
+                raise RuntimeError(f"never delivered: {sorted(missing)}\n{self.postfix.log_text()[-5000:]}")
+            told = self._told()
+            for seed in batch:
+                for variant in VARIANTS:
+                    yield from self._compare(seed, variant, told)
+
+    def _compare(self, seed: int, variant: Variant, told: dict[str, list[str]]) -> Iterator[Difference]:
+        recipient = _recipient(seed, variant)
+        content = unstuff(self._book.messages[_recipient(seed, RAW)].wire)
+        theirs = self._book.messages[recipient]
+        reports: list[str] = []
+        fitting = replace(variant.fitting_for(recipient, self._record_limit), report=reports.append)
+        ours = fit(content, replace(fitting, report=reports.append))
+        if ours.ended != theirs.ended:
+            yield Difference(seed, variant.name, "end", theirs.ended, ours.ended)
+        elif ours.ended and ours.wire != theirs.wire and ours.wire != self._mend_folds(content, fitting, theirs.wire):
+            yield Difference(seed, variant.name, "octets", theirs.wire, ours.wire)
+        shown = [make_printable(report) for report in reports]
+        if ours.ended and shown != told[recipient]:
+            yield Difference(seed, variant.name, "log", told[recipient], shown)
+
+    def _mend_folds(self, content: bytes, fitting: object, theirs: bytes) -> bytes | None:
+        """A fold of ours never cuts a UTF-8 character: where that is the only difference, there is none."""
+        unfolded = fit(content, replace(fitting, line_limit_octets=0))  # type: ignore[type-var]
+        limit = fitting.line_limit_octets  # type: ignore[attr-defined]
+        if not limit or fold_at_octets(unfolded.wire, limit) != theirs:
+            return None
+        return fit(content, fitting).wire  # type: ignore[arg-type]
+
+    def _told(self) -> dict[str, list[str]]:
+        """What Postfix logged about each delivery, by recipient."""
+        texts: dict[tuple[str, str], list[str]] = defaultdict(list)
+        told: dict[str, list[str]] = defaultdict(list)
+        for variant, queue_id, text in self.postfix.log_entries():
+            if text.startswith("to=<"):
+                told[text[4:].partition(">")[0]] = texts.pop((variant, queue_id), [])
+            elif queue_id and not text.startswith("breaking line"):
+                texts[variant, queue_id].append(text)
+        return told
+
+
+def _recipient(seed: int, variant: Variant) -> str:
+    return f"m{seed}@{variant.domain}"
+
+
+def fit(content: bytes, fitting: object) -> Received:
+    """What Mailrider sends."""
+    out = bytearray()
+    try:
+        for piece in fit_content(InMemory(content), fitting):  # type: ignore[arg-type]
+            out += piece
+    except UnsuitableContent:
+        return Received(bytes(out), False)
+    return Received(bytes(out), True)
+
+
+def unstuff(wire: bytes) -> bytes:
+    """Without dot stuffing."""
+    return (b"\n" + wire).replace(b"\n.", b"\n")[1:]
+
+
+def fold_at_octets(wire: bytes, limit: int) -> bytes:
+    """Folding without mercy: the wire text of a message that was not folded, folded."""
+    lines = []
+    for line in wire[:-2].split(b"\r\n"):
+        dot, text = (b".", line[1:]) if line.startswith(b".") else (b"", line)
+        pieces = [dot + text[:limit]]
+        pieces += [b" " + text[start : start + limit - 1] for start in range(limit, len(text), limit - 1)]
+        lines += pieces
+    return b"\r\n".join(lines) + b"\r\n" if wire else wire
