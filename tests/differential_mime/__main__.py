@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.differential_mime", description="Compare with a real smtp(8).")
     parser.add_argument("--count", type=int, default=500, help="how many messages")
     parser.add_argument("--seed", type=int, default=0, help="of the first message")
-    parser.add_argument("--line-length-limit", type=int, default=256, help="where long lines are cut in the queue file")
+    parser.add_argument("--line-length-limit", type=int, default=512, help="where long lines are cut in the queue file")
     parser.add_argument("--show", action="store_true", help="print each message that makes a difference")
     arguments = parser.parse_args()
     if reason := why_not():

@@ -205,7 +205,7 @@ VARIANTS = (
     Variant("checks", _ALL_CHECKS, _CHECKED),
     Variant("generic", _GENERIC, Fitting(generic=_rewrite(propagate=False))),
     Variant(
-        "all",
+        "everything",
         _ALL_CHECKS + _GENERIC + " -o propagate_unmatched_extensions=generic -o smtp_line_length_limit=0",
         replace(_CHECKED, downgrade=True, line_limit_octets=0, generic=_rewrite(propagate=True)),
         flags="DORX",

@@ -133,6 +133,11 @@ def test_a_format_error_without_question_counts() -> None:
     assert ask(Servers(first=old)).verdict is Verdict.FOUND
 
 
+def test_a_failure_without_question_sends_us_to_the_next_server() -> None:
+    exchange = Servers(first=lambda query: query[:2] + b"\x81\x82" + bytes(8), second=of(GOOD))
+    assert ask(exchange).verdict is Verdict.FOUND
+
+
 def test_validation_is_never_asked_without_edns() -> None:
     exchange = Servers(first=lambda query: header(query, 0x8181))
     assert ask(exchange, dnssec=True).verdict is Verdict.HARD
@@ -280,6 +285,15 @@ def test_which_failure_of_a_search_is_told() -> None:
 def test_a_failure_ends_the_search() -> None:
     answer = search("a", BOTH, ["a.y.test A 192.0.2.1"], faults={"a.x.test/A": "SERVFAIL"})
     assert answer.verdict is Verdict.SOFT
+
+
+def test_a_name_that_fits_no_packet_cannot_be_asked_for() -> None:
+    labels = ["a" * 63] * 3
+    for last in ("a" * 62, "a" * 63):
+        answer = ask(Servers(), name=".".join([*labels, last]))
+        assert answer.verdict is Verdict.HARD
+        assert answer.reason.endswith("Non-recoverable error")
+    assert ask(Servers(first=of(Zone())), name=".".join([*labels, "a" * 61])).verdict is Verdict.NOT_FOUND
 
 
 def test_a_completed_name_may_be_too_long() -> None:

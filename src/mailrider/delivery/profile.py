@@ -59,6 +59,7 @@ class Profile:
     best_mx_transport: str
     tls_level: str
     idna2003: bool
+    assume_final: bool
     send_xforward: bool
     chunking: bool
     pix_workarounds: tuple[str, ...]
@@ -113,6 +114,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         best_mx_transport=settings.best_mx_transport,
         tls_level=settings.smtp_tls_security_level,
         idna2003=settings.enable_idna2003_compatibility,
+        assume_final=settings.transport is Transport.LMTP and settings.lmtp_assume_final,
         send_xforward=settings.smtp_send_xforward_command,
         chunking=settings.smtp_chunking,
         pix_workarounds=settings.smtp_pix_workarounds,

@@ -116,6 +116,8 @@ class Progress:
         status, text = status_code.OK if reply.code // 100 == 3 else reply.status, reply.text
         if self._status_filter is not None:
             status, text = self._status_filter.apply(status, text)
+        offers_dsn = session.offered.dsn
+        final = self.profile.assume_final and not offers_dsn
         outcome = Outcome(
             Status.DELIVERABLE if self.request.probe else Status.SENT,
             status,
@@ -123,8 +125,9 @@ class Progress:
             session.relay,
             session.server.host,
             reply.text,
-            Action.RELAYED,
+            Action.DELIVERED if final else Action.RELAYED,
             self.delays(),
             session.uses,
+            passes_notice_on=offers_dsn,
         )
         await self.ledger.settle(index, outcome)

@@ -79,7 +79,7 @@ class Session:
     def note(self, note: Note) -> None:
         """Tell the observer what was odd in a reply."""
         if isinstance(note, GarbageLine):
-            self.observer(ReplyGarbled(self.queue_id, self.server, self.connection.pipelining, note.line))
+            self.observer(ReplyGarbled(self.queue_id, self.server, self.connection.pipelining, note.line, self.profile.transport))
         elif isinstance(note, LineReplaced):
             self.observer(ReplyReplaced(self.server, note.original, note.replacement))
         else:

@@ -51,7 +51,8 @@ class Outcome(NamedTuple):
     that gave it (`none` where no connection was made).  `remote_mta` and `reply` are set where a server's reply
     decided.  `connection_use` counts deliveries over the connection from 1.  `soft_bounced` marks a bounce that
     `soft_bounce` turned into a deferral (`SOFTBOUNCE` in the log).  `in_doubt`: the connection was lost after the
-    content had been sent and before the reply, so the message may have been delivered.
+    content had been sent and before the reply, so the message may have been delivered.  `passes_notice_on`: the server
+    announced DSN, so a success notice is its duty and not ours (RFC 3461 §5.2).
     """
 
     status: Status
@@ -65,6 +66,7 @@ class Outcome(NamedTuple):
     connection_use: int = 1
     soft_bounced: bool = False
     in_doubt: bool = False
+    passes_notice_on: bool = False
 
 
 class Recorded(enum.Enum):

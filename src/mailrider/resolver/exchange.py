@@ -2,6 +2,9 @@
 
 Each question has a socket of its own, so that the system picks a fresh source port (RFC 5452 §9.2); the socket is
 connected, so that only datagrams of that name server reach us.  What can go wrong is an `OSError` (time-outs are one).
+
+`dns.asyncquery` does not do here: it waits out the time where nobody listens, because its socket is not connected; it sets no
+limit to strays; and it has no way to hand on an answer that is partly garbled.
 """
 
 from __future__ import annotations

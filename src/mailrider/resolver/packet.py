@@ -5,8 +5,8 @@ records as the header promises, so the header is told smaller numbers first (`_n
 records it does not say whether they are single ones or the packet ends there, so there is one octet after the end: where
 dnspython complains of that, it has seen all.
 
-Known fault: to read a record costs dnspython up to four milliseconds where its name has 127 labels, so an answer full of
-such records half a second.
+Known fault: a name of 127 labels in the data of a record costs dnspython up to four milliseconds, so an answer that is full of
+them half a second, and a whole one where the records have two (SOA).
 """
 
 from __future__ import annotations

@@ -130,5 +130,5 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     lmtp_assume_final = Flag(
         "no", "Say delivered instead of relayed of mail that an LMTP server without DSN took.",
-        since="2.3", obsolete="flags=X of the service has taken its place", in_effect=False,
+        since="2.3", obsolete="flags=X of the service has taken its place", in_effect=True,
     )  # fmt: skip
