@@ -12,10 +12,13 @@ from mailrider.errors import BrokenPromise
 from mailrider.resolver.packet import (
     NAME_LIMIT_CHARACTERS,
     RECORDS_READ_LIMIT,
+    Garbled,
+    Resource,
     is_reply_to,
     make_query,
     read_negative_ttl,
     read_reply,
+    read_resources,
 )
 from mailrider.resolver.rdata import READABLE_TYPES
 
@@ -96,59 +99,84 @@ def test_header_bits() -> None:
 
 def test_what_was_asked() -> None:
     reply = taken(written("A.test. 60 IN MX 10 b.test.", record_type="MX"), "MX")
-    assert (reply.asked, reply.record_type, reply.answers, reply.whole) == ("a.test", "MX", 1, True)
+    assert (reply.asked, reply.record_type, reply.answers, reply.authorities) == ("a.test", "MX", 1, 0)
     assert taken(written(name="."), name=".").asked == "."
 
 
 ADDRESS = raw(1, bytes((192, 0, 2, 1)))
 
 
+def resources(wire: bytes) -> tuple[list[Resource], bool]:
+    """All records up to where the packet is garbled, if it is."""
+    found = []
+    try:
+        for resource in read_resources(taken(wire), frozenset({"A"})):
+            found.append(resource)
+    except Garbled:
+        return found, True
+    return found, False
+
+
 @pytest.mark.parametrize(
-    ("wire", "whole", "good"),
+    ("wire", "good", "garbled"),
     [
-        (packet(), True, 0),
-        (packet(ADDRESS), True, 1),
-        (packet(ADDRESS) + b"more", True, 1),
-        (packet(raw(1, b"\1\2\3")), True, 0),
-        (packet(raw(1, b"\1\2\3"), ADDRESS), True, 1),
-        (packet(ADDRESS, raw(1, b"\1\2\3")), True, 1),
-        (packet(ADDRESS, raw(1, b"\1\2\3"))[:-1], False, 1),
-        (packet(ADDRESS, ADDRESS)[:-1], False, 2),
-        (packet(ADDRESS, count=2), False, 1),
-        (packet(ADDRESS, raw(1, bytes(4), owner=b"\xc0\xff")), False, 1),
-        (packet(ADDRESS, raw(1, bytes(4), owner=b"\x80"), ADDRESS), False, 1),
-        (packet(ADDRESS, raw(41, b""), ADDRESS), False, 1),
-        (packet(ADDRESS, rest=b"\x80"), True, 1),
+        (packet(), "", False),
+        (packet(ADDRESS), "+", False),
+        (packet(ADDRESS) + b"more", "+", False),
+        (packet(raw(1, b"\1\2\3"), ADDRESS), "-+", False),
+        (packet(raw(1, b"\1\2\3\4\5"), ADDRESS), "-+", False),
+        (packet(ADDRESS, raw(1, b"\1\2\3")), "+-", False),
+        (packet(ADDRESS, raw(1, b"\1\2\3"))[:-1], "+", True),
+        (packet(ADDRESS, ADDRESS)[:-1], "+", True),
+        (packet(ADDRESS, count=2), "+", True),
+        (packet(ADDRESS, raw(1, bytes(4), owner=b"\xc0\xff")), "+", True),
+        (packet(ADDRESS, raw(1, bytes(4), owner=b"\x80"), ADDRESS), "+", True),
+        (packet(ADDRESS, raw(1, bytes(4), record_class=3), ADDRESS), "+", True),
+        (packet(ADDRESS, raw(41, b""), raw(15, b"\xff"), ADDRESS), "+--+", False),
+        (packet(ADDRESS, rest=ADDRESS), "++", False),
+        (packet(ADDRESS, rest=b"\x80"), "+", True),
     ],
-    ids=["empty", "good", "trailing", "bad", "first bad", "last bad", "bad and cut", "cut", "count", "pointer", "label",
-         "OPT", "authority"],
+    ids=["empty", "good", "trailing", "short", "long", "last", "short and cut", "cut", "count", "pointer", "label", "class",
+         "not wanted", "authority", "garbled authority"],
 )  # fmt: skip
-def test_whether_the_section_is_whole(wire: bytes, whole: bool, good: int) -> None:
-    reply = taken(wire)
-    assert (reply.whole, len(reply.message.answer)) == (whole, good)
+def test_records_and_where_they_end(wire: bytes, good: str, garbled: bool) -> None:
+    found, ends_garbled = resources(wire)
+    assert "".join("+" if resource.rdata else "-" for resource in found) == good
+    assert ends_garbled == garbled
+
+
+def test_what_a_record_is() -> None:
+    (record,), _ = resources(packet(raw(1, bytes((192, 0, 2, 1)), owner=b"\1b\xc0\x0c", ttl=2**31 - 1)))
+    assert record[:3] == ("b.a.test", "A", 2**31 - 1)
+    assert record.rdata.address == "192.0.2.1"
+    (odd,), _ = resources(packet(raw(65280, b"", ttl=2**31)))
+    assert odd == ("a.test", "TYPE65280", 0, None)
+
+
+def test_a_packet_without_question_has_records_too() -> None:
+    refusal = b"\x12\x34\x81\x85\0\0\0\1\0\0\0\0" + raw(1, bytes(4), owner=b"\0")
+    assert len(resources(refusal)[0]) == 1
 
 
 def test_pointers_that_go_in_circles() -> None:
-    assert not taken(packet(raw(1, bytes(4), owner=bytes((0xC0, len(packet())))))).whole
+    assert resources(packet(raw(1, bytes(4), owner=bytes((0xC0, len(packet())))))) == ([], True)
 
 
 def test_chains_of_pointers_have_an_end() -> None:
     start = len(packet()) + len(raw(99, b"", owner=b"\0"))
 
-    def chain(length: int) -> bool:
+    def is_garbled(length: int) -> bool:
         pointers = b"".join(struct.pack("!H", 0xC000 | start + 2 * index) for index in range(length - 1))
         last = struct.pack("!H", 0xC000 | start + 2 * (length - 1))
-        return taken(packet(raw(99, b"\0\0" + pointers, owner=b"\0"), raw(1, bytes(4), owner=last))).whole
+        return resources(packet(raw(99, b"\0\0" + pointers, owner=b"\0"), raw(1, bytes(4), owner=last)))[1]
 
-    assert chain(10)
-    assert not chain(100)
+    assert not is_garbled(10)
+    assert is_garbled(100)
 
 
 def test_records_looked_at_have_an_end() -> None:
-    reply = taken(packet(*[ADDRESS] * 5000))
-    assert (reply.whole, reply.answers, len(reply.message.answer)) == (True, RECORDS_READ_LIMIT, RECORDS_READ_LIMIT)
-    denied = taken(written(authority=("test. 20 IN NS ns.test.",) * (RECORDS_READ_LIMIT + 1), rcode=3))
-    assert len(denied.message.authority) == RECORDS_READ_LIMIT
+    found, garbled = resources(packet(*[ADDRESS] * 5000))
+    assert (len(found), garbled) == (RECORDS_READ_LIMIT, False)
 
 
 def test_how_long_a_denial_holds() -> None:
@@ -167,7 +195,15 @@ def test_how_long_a_denial_holds() -> None:
 
 def test_a_garbled_denial_does_not_hold() -> None:
     assert read_negative_ttl(taken(packet(rest=raw(6, b"\0\0" + bytes(19))))) == 0
+    assert read_negative_ttl(taken(packet(rest=raw(6, b"\0\0" + bytes(16) + b"\x80\0\0\0")))) == 0
     assert read_negative_ttl(taken(packet(rest=raw(6, b"\0\0" + bytes(16) + b"\0\0\0\1")))) == 1
+    assert read_negative_ttl(taken(packet(rest=b"\x80"))) == 0
+
+
+def test_only_the_authority_section_denies() -> None:
+    soa = raw(6, b"\0\0" + bytes(16) + b"\0\0\0\1")
+    assert read_negative_ttl(taken(packet(soa))) == 0
+    assert read_negative_ttl(taken(packet(soa, rest=soa))) == 1
 
 
 @given(st.binary(max_size=400), st.sampled_from(sorted(READABLE_TYPES)))
@@ -180,6 +216,6 @@ def test_any_bytes_are_a_reply_or_none(wire: bytes, record_type: str) -> None:
 def test_any_bytes_after_the_question_are_taken_apart(wire: bytes, header: tuple[int, int, int, int]) -> None:
     flags, *counts = header
     start = struct.pack("!6H", 0x1234, flags & ~0x7800 | 0x8000, 1, *counts) + query(edns=False).to_wire()[12:]
-    reply = taken(start + wire)
-    assert len(reply.message.answer) <= reply.answers <= RECORDS_READ_LIMIT
-    assert read_negative_ttl(reply) >= 0
+    found, _ = resources(start + wire)
+    assert len(found) <= RECORDS_READ_LIMIT
+    assert read_negative_ttl(taken(start + wire)) >= 0

@@ -32,7 +32,7 @@ def test_other_types_are_passed_over() -> None:
     reading = read(packet(raw(46, b"\xff" * 30), ADDRESS, raw(99, b"\1a")))
     assert [record.data for record in reading.records] == ["192.0.2.1"]
     assert read(packet(raw(99, b"\1a"))).ending is Ending.UNEXPECTED
-    assert read(packet(raw(46, b"\xff" * 30))).ending is Ending.MALFORMED
+    assert read(packet(raw(46, b"\xff" * 30))).ending is Ending.UNEXPECTED
 
 
 def test_the_shortest_ttl_counts() -> None:
@@ -73,12 +73,18 @@ def test_a_garbled_record_spoils_nothing_else(record: bytes) -> None:
         packet(ADDRESS, count=2),
         packet(count=1),
         packet(raw(5, b"")),
+        packet(raw(5, b""), ADDRESS),
     ],
-    ids=["class", "class later", "cut", "cut later", "pointer", "label", "count", "empty", "alias"],
+    ids=["class", "class later", "cut", "cut later", "pointer", "label", "count", "empty", "alias", "alias first"],
 )
 def test_a_garbled_section_is_not_used(wire: bytes) -> None:
     reading = read(wire)
     assert (reading.ending, reading.records) == (Ending.MALFORMED, ())
+
+
+def test_what_follows_the_section_is_not_read() -> None:
+    assert read(packet(ADDRESS, rest=b"\x80")).ending is Ending.FOUND
+    assert read(packet(rest=ADDRESS)).ending is Ending.UNEXPECTED
 
 
 def test_a_target_that_is_empty_spoils_all() -> None:

@@ -1,21 +1,20 @@
 """DNS packets: the question as one, and those that come back taken apart (RFC 1035 §4, RFC 6891).
 
-dnspython does both.  Reading is pure, and total: any bytes give a value.  Two points are left to us.  dnspython reads as many
-records as the header promises, so the header is told smaller numbers first (`_narrow`).  And of a packet with garbled
-records it does not say whether they are single ones or the packet ends there, so there is one octet after the end: where
-dnspython complains of that, it has seen all.
-
-Known fault: a name of 127 labels in the data of a record costs dnspython up to four milliseconds, so an answer that is full of
-them half a second, and a whole one where the records have two (SOA).
+dnspython does both.  Reading is pure, and total: what cannot be read is `Garbled` or no reply.  The records are read one by one
+with dnspython's parser rather than all at once with `dns.message.from_wire`, for four reasons: how many there may be has a
+limit; a garbled record is told from a garbled packet; what was not asked for is not taken apart; and a TLSA record with a
+digest of the wrong length is left to the DANE rules, which call it unusable (RFC 6698 §4.1).
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailrider.errors import BrokenPromise
-from mailrider.resolver.rdata import READABLE_TYPES
+from mailrider.resolver.rdata import READABLE_TYPES, parse_rdata, show_name
 
 if TYPE_CHECKING:
     import dns.message
@@ -26,31 +25,44 @@ PAYLOAD_OCTETS = 1232
 """The UDP answer we offer to take: fits an IPv6 packet that no router has to split (DNS flag day 2020)."""
 NAME_LIMIT_CHARACTERS = 253
 """A longer name does not fit the 255 octets that it has in a packet, with a length before each label (RFC 1035 §2.3.4)."""
-RECORDS_READ_LIMIT = 128
-"""Records of any type that are looked at in one section: what may be kept, and the aliases and signatures between them."""
+RECORDS_READ_LIMIT = 256
+"""Records of any type that are looked at in one answer: what may be kept, and the aliases and signatures between them."""
+TTL_LIMIT_SECONDS = 2**31 - 1
+"""Greater ones count as 0 (RFC 2181 §8)."""
 
 HEADER = struct.Struct("!6H")
-_RCODE = 0x000F
+
+
+class Garbled(Exception):
+    """The packet cannot be read from here on."""
 
 
 class Reply(NamedTuple):
-    """A packet that answers a question about `asked`.
+    """A packet that answers a question about `asked`, with the numbers of records that it promises.
 
-    `rcode` is the name of the response code, `answers` how many records the answer section is said to hold (at most
-    `RECORDS_READ_LIMIT`), `whole` tells whether all of them are there.  `authenticated` is the AD bit: the name server
-    vouches for the answer (RFC 4035 §3.2.3).  `from_nowhere` is an empty answer of a server that neither owns the name nor
-    looks it up for others: it is no use to us.
+    `rcode` is the name of the response code, `authenticated` the AD bit: the name server vouches for the answer (RFC 4035
+    §3.2.3).  `from_nowhere` is an empty answer of a server that neither owns the name nor looks it up for others: it is no
+    use to us.
     """
 
-    message: dns.message.Message
+    wire: bytes
     asked: str
     record_type: str
     rcode: str
     answers: int
-    whole: bool
+    authorities: int
     truncated: bool
     authenticated: bool
     from_nowhere: bool
+
+
+class Resource(NamedTuple):
+    """One record of a packet.  `rdata` is what `parse_rdata` gave, None where it is garbled or not wanted."""
+
+    owner: str
+    type: str
+    ttl_seconds: int
+    rdata: Any
 
 
 def make_query(name: str, record_type: str, *, dnssec: bool, edns: bool) -> dns.message.QueryMessage:
@@ -74,45 +86,70 @@ def is_reply_to(query: dns.message.Message, wire: bytes) -> bool:
 
     A packet that only tells of a failure may leave the question out, as broken servers do.
     """
-    import dns.message
-
-    if len(wire) < HEADER.size or HEADER.unpack_from(wire)[2] > 1:
-        return False
-    return query.is_response(dns.message.from_wire(wire, question_only=True, continue_on_error=True))
+    return read_reply(query, wire) is not None
 
 
 def read_reply(query: dns.message.Message, wire: bytes) -> Reply | None:
-    """Take the packet that answers `query` apart; None for one that does not."""
+    """Read header and question of the packet that answers `query`; None for one that does not."""
     import dns.flags
     import dns.message
     import dns.rcode
     import dns.rdatatype
 
-    if not is_reply_to(query, wire):
+    if len(wire) < HEADER.size:
         return None
-    message = dns.message.from_wire(_narrow(wire) + b"\0", one_rr_per_rrset=True, continue_on_error=True)
-    answers = min(HEADER.unpack_from(wire)[3], RECORDS_READ_LIMIT)
+    _, _, questions, answers, authorities, _ = HEADER.unpack_from(wire)
+    if questions > 1:
+        return None
+    message = dns.message.from_wire(wire, question_only=True, continue_on_error=True)
+    if not query.is_response(message):
+        return None
     rcode = dns.rcode.to_text(message.rcode())
     return Reply(
-        message=message,
-        asked=query.question[0].name.to_text(omit_final_dot=True),
+        wire=wire,
+        asked=show_name(query.question[0].name) or ".",
         record_type=dns.rdatatype.to_text(query.question[0].rdtype),
         rcode=rcode,
         answers=answers,
-        whole=any(isinstance(error.exception, dns.message.TrailingJunk) for error in message.errors),
+        authorities=authorities,
         truncated=bool(message.flags & dns.flags.TC),
         authenticated=bool(message.flags & dns.flags.AD),
         from_nowhere=rcode == "NOERROR" and not answers and not message.flags & (dns.flags.AA | dns.flags.RA),
     )
 
 
-def _narrow(wire: bytes) -> bytes:
-    """The packet with a header that promises only what is worth reading: the authority section only next to a denial."""
-    query_id, flags, questions, answers, authorities, _ = HEADER.unpack_from(wire)
-    denies = not answers or flags & _RCODE
-    authorities = min(authorities, RECORDS_READ_LIMIT) if denies else 0
-    header = HEADER.pack(query_id, flags, questions, min(answers, RECORDS_READ_LIMIT), authorities, 0)
-    return header + wire[HEADER.size :]
+def read_resources(reply: Reply, wanted: frozenset[str]) -> Iterator[Resource]:
+    """The records of the answer section and those of the authority section, as many as may be looked at.
+
+    The data is read for the types `wanted`.  Raises `Garbled` where the packet ends too soon, holds a name that cannot be
+    read or a record of another class than IN.
+    """
+    import dns.exception
+    import dns.name
+    import dns.rdataclass
+    import dns.rdatatype
+    import dns.wire
+
+    parser = dns.wire.Parser(reply.wire, HEADER.size)
+    try:
+        if HEADER.unpack_from(reply.wire)[2]:
+            dns.name.from_wire_parser(parser)
+            parser.get_struct("!HH")
+        for _ in range(min(reply.answers + reply.authorities, RECORDS_READ_LIMIT)):
+            owner = dns.name.from_wire_parser(parser)
+            number, record_class, ttl_seconds, size_octets = parser.get_struct("!HHIH")
+            end = parser.current + size_octets
+            if record_class != dns.rdataclass.IN or end > len(reply.wire):
+                raise Garbled
+            kind = dns.rdatatype.to_text(number)
+            rdata = None
+            if kind in wanted:
+                with contextlib.suppress(dns.exception.DNSException), parser.restrict_to(size_octets):
+                    rdata = parse_rdata(kind, parser)
+            yield Resource(show_name(owner), kind, _sane_ttl(ttl_seconds), rdata)
+            parser.seek(end)
+    except dns.exception.DNSException as trouble:
+        raise Garbled from trouble
 
 
 def read_negative_ttl(reply: Reply) -> int:
@@ -120,9 +157,14 @@ def read_negative_ttl(reply: Reply) -> int:
 
     0 where there is no SOA record that can be read.
     """
-    import dns.rdtypes.ANY.SOA
-
-    for rrset in reply.message.authority:
-        if isinstance(rrset[0], dns.rdtypes.ANY.SOA.SOA):
-            return min(rrset.ttl, rrset[0].minimum)
+    try:
+        for index, resource in enumerate(read_resources(reply, frozenset({"SOA"}))):
+            if index >= reply.answers and resource.rdata is not None:
+                return min(resource.ttl_seconds, _sane_ttl(resource.rdata.minimum))
+    except Garbled:
+        pass
     return 0
+
+
+def _sane_ttl(ttl_seconds: int) -> int:
+    return ttl_seconds if ttl_seconds <= TTL_LIMIT_SECONDS else 0

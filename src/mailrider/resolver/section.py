@@ -2,19 +2,19 @@
 
 Records are taken in the order of the packet and without asking whether their owner lies on the CNAME chain, because the name
 server that is asked is trusted to have followed it.  One record with an empty target makes the whole answer a null MX.  A
-record that is garbled is passed over while others are good; a section that ends before its last record is not used at all.
-
-Known fault: where nothing but garbled records is left, those of another type count like those that were asked for.
+record that is garbled is passed over while others are good; a section with a garbled CNAME or one that ends before its last
+record is not used at all.
 """
 
 from __future__ import annotations
 
 import enum
+from itertools import islice
 from typing import NamedTuple
 
 from mailrider.resolver.answer import RECORDS_LIMIT, Record
 from mailrider.resolver.hostname import is_valid_address, is_valid_hostname
-from mailrider.resolver.packet import Reply
+from mailrider.resolver.packet import Garbled, Reply, Resource, read_resources
 from mailrider.resolver.rdata import NAMES_A_HOST, read_record
 
 NAME_SHOWN_LIMIT = 100
@@ -52,7 +52,10 @@ class Reading(NamedTuple):
 def read_answer(reply: Reply) -> Reading:
     """Read the answer section of `reply`."""
     walk = _Walk(reply)
-    ending = walk.read()
+    try:
+        ending = walk.read()
+    except Garbled:
+        ending = Ending.MALFORMED
     records = tuple(walk.records) if ending is Ending.FOUND else ()
     return Reading(ending, records, walk.alias, min(walk.ttls_seconds, default=0), tuple(walk.warnings))
 
@@ -66,38 +69,38 @@ class _Walk:
         self.ttls_seconds: list[int] = []
         self.warnings: list[str] = []
         self.alias = ""
-        self.invalid = False
+        self.garbled = self.invalid = False
 
     def read(self) -> Ending:
         """Take record by record, and say what all of it comes to."""
-        import dns.rdataclass
-        import dns.rdatatype
-
-        for rrset in self.reply.message.answer:
-            kind = dns.rdatatype.to_text(rrset.rdtype)
-            if rrset.rdclass != dns.rdataclass.IN:
-                return Ending.MALFORMED
-            if kind == self.reply.record_type and len(self.records) >= RECORDS_LIMIT:
+        record_type = self.reply.record_type
+        for resource in islice(read_resources(self.reply, frozenset({record_type, "CNAME"})), self.reply.answers):
+            if resource.type == record_type and len(self.records) >= RECORDS_LIMIT:
                 self.warnings.append(
                     f"DNS record count limit ({RECORDS_LIMIT}) exceeded -- dropping excess record(s) after"
-                    f" qname={self.reply.asked} qtype={kind}"
+                    f" qname={self.reply.asked} qtype={record_type}"
                 )
-                return Ending.FOUND
-            if kind in (self.reply.record_type, "CNAME"):
-                ending = self.take(kind, read_record(kind, rrset))
+                break
+            if resource.type in (record_type, "CNAME"):
+                ending = self.take(resource)
                 if ending is not None:
                     return ending
-        return self.conclude() if self.reply.whole else Ending.MALFORMED
+        return self.conclude()
 
-    def take(self, kind: str, record: Record) -> Ending | None:
+    def take(self, resource: Resource) -> Ending | None:
         """Keep one record, or its target; an ending where it spoils all the others."""
-        self.ttls_seconds.append(record.ttl_seconds)
-        if not self.may_be_host(record.name, "resource name", kind):
+        kind, wanted = resource.type, resource.type == self.reply.record_type
+        self.ttls_seconds.append(resource.ttl_seconds)
+        if not self.may_be_host(resource.owner, "resource name", kind):
             return Ending.INVALID
+        if resource.rdata is None:
+            self.garbled = True
+            return None if wanted else Ending.MALFORMED
+        record = read_record(kind, resource.owner, resource.ttl_seconds, resource.rdata)
         if kind in _NULL_ENDINGS and not record.data:
             return _NULL_ENDINGS[kind]
         fits = kind not in NAMES_A_HOST or self.may_be_host(record.data, "resource data", kind)
-        if kind != self.reply.record_type:
+        if not wanted:
             self.alias = record.data
             return None if fits else Ending.INVALID
         if fits:
@@ -112,7 +115,7 @@ class _Walk:
             return Ending.FOUND
         if self.alias:
             return Ending.ALIAS
-        if len(self.reply.message.answer) < self.reply.answers:
+        if self.garbled:
             return Ending.MALFORMED
         return Ending.INVALID if self.invalid else Ending.UNEXPECTED
 

@@ -42,8 +42,6 @@ ALIASES_LIMIT = 10
 """Questions along one chain of CNAME records, as in Postfix."""
 QUESTIONS_AT_ONCE_LIMIT = 256
 """Sockets open at a time; a default limit of 1024 descriptors must leave room for the mail."""
-TTL_LIMIT_SECONDS = 2**31 - 1
-"""No answer holds longer (RFC 2181 §8)."""
 
 _NEXT_SERVER = frozenset({"SERVFAIL", "NOTIMP", "REFUSED"})
 
@@ -85,7 +83,7 @@ class StubResolver:
         refusal = refuse_name(name)
         if refusal:
             return refusal
-        ttl_seconds = TTL_LIMIT_SECONDS
+        ttl_seconds = packet.TTL_LIMIT_SECONDS
         warnings: tuple[str, ...] = ()
         for _ in range(ALIASES_LIMIT):
             reply = await self._ask_completed(name, record_type, dnssec, search)
