@@ -8,8 +8,9 @@ answers whose fault it is::
     ├── WrongUsage            the caller or the command line is wrong         exit 64 (EX_USAGE)
     ├── WrongConfiguration    a setting is wrong: file, line, value, remedy   exit 78 (EX_CONFIG)
     ├── MissingInput          a file that was named cannot be read            exit 66 (EX_NOINPUT)
-    ├── ContentUnreadable     a message failed while it was being read        the attempt is deferred
-    ├── UnsuitableContent     a message cannot be fitted to a server          the recipients bounce
+    ├── ContentTrouble        the content broke off: it must not be ended with a dot
+    │   ├── ContentUnreadable   it failed while it was being read             the attempt is deferred
+    │   └── UnsuitableContent   it cannot be fitted to a server               the recipients bounce
     ├── WireTrouble           thrown *into* a protocol script by its driver
     │   ├── ConnectionLost    the peer went away
     │   ├── TimedOut          the peer was silent for too long
@@ -40,12 +41,16 @@ class MissingInput(MailriderError):
     """A file or folder that was named does not exist or cannot be read."""
 
 
-class ContentUnreadable(MailriderError):
-    """The message content failed while it was being read: the content must not be ended with a dot."""
+class ContentTrouble(MailriderError):
+    """The content of a message breaks off: what has been sent of it must not be ended with a dot."""
 
 
-class UnsuitableContent(MailriderError):
-    """The message cannot be made such that the server could take it: it must not be ended with a dot.
+class ContentUnreadable(ContentTrouble):
+    """The message content failed while it was being read."""
+
+
+class UnsuitableContent(ContentTrouble):
+    """The message cannot be made such that the server could take it.
 
     The text is the reason that the recipients are told; the status code is 5.6.0.
     """

@@ -21,6 +21,7 @@ from mailrider.events import Observer, Warned
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.net.deadline import DeadlineWheel
+from mailrider.net.departures import Departures
 from mailrider.queue.window import WindowTerms
 from mailrider.resolver.answer import Resolver
 from mailrider.resolver.cache import CachingResolver
@@ -66,7 +67,8 @@ class Engine:
         self.settings = settings
         self.observer = observer
         self.clock = SystemClock()
-        self._wheel = DeadlineWheel(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._wheel = DeadlineWheel(loop, Departures(loop))
         servers = [(address, port) for address, port in settings.dns_nameservers]
         self._resolver = CachingResolver(StubResolver(configure(servers)), self.clock)
         self._agents: dict[tuple[Transport, str], DeliveryAgent] = {}
@@ -113,6 +115,7 @@ class Engine:
             positive=settings.of_service(service, "destination_concurrency_positive_feedback").at,
             negative=settings.of_service(service, "destination_concurrency_negative_feedback").at,
             failed_cohort_limit=settings.of_service(service, "destination_concurrency_failed_cohort_limit"),
+            dead_seconds=settings.minimal_backoff_time,
         )
 
     def recipient_limit(self, service: str) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mailrider.content.fit import fit_content
-from mailrider.errors import UnsuitableContent
-from mailrider.observe.printable import make_printable
 from tests.differential_mime.messages import MessageMaker
 from tests.differential_mime.postfix import Postfix
 from tests.differential_mime.recorder import Book, Received, Recorder
 from tests.differential_mime.variants import FILES, RAW, SENDER, VARIANTS, Variant
+
+from mailrider.content.fit import Fitting, fit_content
+from mailrider.errors import UnsuitableContent
 
 BATCH = 50
 """Messages that are under way at once."""
@@ -91,7 +92,7 @@ class Campaign:
             missing = self._book.wait_for({address for recipients, _ in messages for address in recipients}, WAIT_SECONDS)
             if missing:
                 raise RuntimeError(f"never delivered: {sorted(missing)}\n{self.postfix.log_text()[-5000:]}")
-            told = self._told()
+            told = self._told({address for recipients, _ in messages for address in recipients})
             for seed in batch:
                 for variant in VARIANTS:
                     yield from self._compare(seed, variant, told)
@@ -101,45 +102,72 @@ class Campaign:
         content = unstuff(self._book.messages[_recipient(seed, RAW)].wire)
         theirs = self._book.messages[recipient]
         reports: list[str] = []
-        fitting = replace(variant.fitting_for(recipient, self._record_limit), report=reports.append)
+        fitting = variant.fitting_for(recipient, self._record_limit)
         ours = fit(content, replace(fitting, report=reports.append))
         if ours.ended != theirs.ended:
             yield Difference(seed, variant.name, "end", theirs.ended, ours.ended)
-        elif ours.ended and ours.wire != theirs.wire and ours.wire != self._mend_folds(content, fitting, theirs.wire):
-            yield Difference(seed, variant.name, "octets", theirs.wire, ours.wire)
-        shown = [make_printable(report) for report in reports]
-        if ours.ended and shown != told[recipient]:
-            yield Difference(seed, variant.name, "log", told[recipient], shown)
+        elif ours.ended and ours.wire != theirs.wire and not _differs_in_folds_only(content, fitting, theirs.wire):
+            yield Difference(seed, variant.name, "octets", *_around_difference(theirs.wire, ours.wire))
+        shown = _put_folding_last([_as_logged(report) for report in reports])
+        logged = _put_folding_last(told[recipient])
+        if ours.ended and shown != logged:
+            yield Difference(seed, variant.name, "log", *_without_common_part(logged, shown))
 
-    def _mend_folds(self, content: bytes, fitting: object, theirs: bytes) -> bytes | None:
-        """A fold of ours never cuts a UTF-8 character: where that is the only difference, there is none."""
-        unfolded = fit(content, replace(fitting, line_limit_octets=0))  # type: ignore[type-var]
-        limit = fitting.line_limit_octets  # type: ignore[attr-defined]
-        if not limit or fold_at_octets(unfolded.wire, limit) != theirs:
-            return None
-        return fit(content, fitting).wire  # type: ignore[arg-type]
+    def _told(self, recipients: set[str]) -> dict[str, list[str]]:
+        """What Postfix logged about each delivery, by recipient.  The log may be a little behind the deliveries."""
+        end = time.monotonic() + WAIT_SECONDS
+        while recipients - (told := self._read_log()).keys() and time.monotonic() < end:
+            time.sleep(0.05)
+        return told
 
-    def _told(self) -> dict[str, list[str]]:
-        """What Postfix logged about each delivery, by recipient."""
+    def _read_log(self) -> dict[str, list[str]]:
         texts: dict[tuple[str, str], list[str]] = defaultdict(list)
-        told: dict[str, list[str]] = defaultdict(list)
+        told: dict[str, list[str]] = {}
         for variant, queue_id, text in self.postfix.log_entries():
             if text.startswith("to=<"):
                 told[text[4:].partition(">")[0]] = texts.pop((variant, queue_id), [])
-            elif queue_id and not text.startswith("breaking line"):
+            elif queue_id:
                 texts[variant, queue_id].append(text)
         return told
+
+
+def _put_folding_last(texts: list[str]) -> list[str]:
+    """smtp(8) folds each line as it looks at it, Mailrider a block of lines after it has looked at them."""
+    return sorted(texts, key=lambda text: text.startswith("breaking line"))
+
+
+def _as_logged(report: str) -> str:
+    """As Postfix logs without SMTPUTF8: each octet that is not printable ASCII is a `?`."""
+    octets = report.encode("utf-8", "surrogateescape")
+    return "".join([chr(octet) if 32 <= octet < 127 else "?" for octet in octets])
+
+
+def _differs_in_folds_only(content: bytes, fitting: Fitting, theirs: bytes) -> bool:
+    """A fold of ours never cuts a UTF-8 character; this says whether that is all."""
+    unfolded = fit(content, replace(fitting, line_limit_octets=0))
+    return fitting.line_limit_octets > 0 and fold_at_octets(unfolded.wire, fitting.line_limit_octets) == theirs
+
+
+def _around_difference(theirs: bytes, ours: bytes) -> tuple[bytes, bytes]:
+    position = next((i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
+    window = slice(max(position - 200, 0), position + 100)
+    return theirs[window], ours[window]
+
+
+def _without_common_part(theirs: list[str], ours: list[str]) -> tuple[list[str], list[str]]:
+    common = next((i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
+    return theirs[common : common + 3], ours[common : common + 3]
 
 
 def _recipient(seed: int, variant: Variant) -> str:
     return f"m{seed}@{variant.domain}"
 
 
-def fit(content: bytes, fitting: object) -> Received:
+def fit(content: bytes, fitting: Fitting) -> Received:
     """What Mailrider sends."""
     out = bytearray()
     try:
-        for piece in fit_content(InMemory(content), fitting):  # type: ignore[arg-type]
+        for piece in fit_content(InMemory(content), fitting):
             out += piece
     except UnsuitableContent:
         return Received(bytes(out), False)

@@ -56,7 +56,7 @@ _NESTED_HEADER_RULES: Rules = (
 _BODY_RULES: Rules = (
     ("^remove me$", "IGNORE"),
     ("^remove me remove", "STRIP long one"),
-    ("^replace me", "REPLACE replaced = \udcfc "),
+    ("^replace me", "REPLACE replaced = \udcfc ="),
     ("^prepend me", "PREPEND .before"),
     ("^=20", "WARN body"),
     ("^From ", "REPLACE >From you"),

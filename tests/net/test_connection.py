@@ -36,6 +36,8 @@ from .wired import (
     verdicts,
 )
 
+pytestmark = pytest.mark.usefixtures("departures")
+
 END = CONTENT_OCTETS + b".\r\n"
 
 
@@ -76,6 +78,7 @@ def test_an_envelope_goes_out_at_once_under_pipelining() -> None:
     async def main() -> None:
         wired = Wired()
         done = wired.submit(make("b", "c"))
+        await come_to_rest()
         assert wired.peer.take_all() == envelope("b", "c")
         wired.peer.say(replies_to_envelope(2))
         await wired.peer.hear(END)
@@ -94,9 +97,9 @@ def test_one_command_at_a_time_without_pipelining() -> None:
         for heard, said in (
             (mail(), OK), (rcpt("b"), OK), (rcpt("c"), OK), (b"DATA\r\n", GO_AHEAD), (END, OK), (QUIT, b""),
         ):  # fmt: skip
+            await come_to_rest()
             assert wired.peer.take_all() == heard
             wired.peer.say(said)
-            await come_to_rest()
         await done
         assert wired.connection.gone
 

@@ -5,6 +5,8 @@ import contextlib
 import errno
 import socket
 import struct
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,8 @@ from mailrider.net.stream import SocketStream, Stream
 from virtual_time import run
 
 from .stream_contract import Ear, Peer, StreamContract
+
+PATIENCE_SECONDS = 20.0  # no test comes near it; it ends one that hangs
 
 
 class SocketPeer:
@@ -92,6 +96,28 @@ class TestUnixStream(SocketContract):
         return socket.socketpair()
 
 
+class OnUvloop:
+    """The same on the event loop that the command uses, where the platform has it."""
+
+    def run(self, main: Coroutine[Any, Any, None]) -> None:
+        uvloop = pytest.importorskip("uvloop")
+
+        async def bounded() -> None:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await main
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(bounded())
+
+
+class TestTcpStreamOnUvloop(OnUvloop, TestTcpStream):
+    pass
+
+
+class TestUnixStreamOnUvloop(OnUvloop, TestUnixStream):
+    pass
+
+
 def test_a_socket_that_has_nothing_after_all_is_no_end() -> None:
     """A readiness that turns out to be none (select(2), BUGS) is passed over."""
 
@@ -109,6 +135,9 @@ def test_a_socket_that_has_nothing_after_all_is_no_end() -> None:
             if self.excuses:
                 raise self.excuses.pop()
             return self._real.recv(octets)
+
+        def getsockopt(self, level: int, option: int) -> int:
+            return self._real.getsockopt(level, option)
 
         def close(self) -> None:
             self._real.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
+from mailrider.net.departures import Departures
 from mailrider.net.patience import Patience
 from mailrider.smtp.reply import Note
 from mailrider.smtp.stage import STAGES, Stage
@@ -24,6 +25,10 @@ OK = b"250 2.0.0 Ok\r\n"
 GO_AHEAD = b"354 Go ahead\r\n"
 QUIT = b"QUIT\r\n"
 RSET = b"RSET\r\n"
+
+
+together = False
+"""Whether connections let what they have written leave together; set by `conftest`."""
 
 
 class Wired:
@@ -44,7 +49,8 @@ class Wired:
         self.notes: list[Note] = []
         self.gone: list[Connection] = []
         patience = Patience(LIMITS if limits is None else limits, per_request, min_data_rate)
-        self.connection = Connection(self.stream, patience, DeadlineWheel(self.loop), note=self.notes.append)
+        wheel = DeadlineWheel(self.loop, Departures(self.loop) if together else None)
+        self.connection = Connection(self.stream, patience, wheel, note=self.notes.append)
         self.connection.pipelining = pipelining
         self.connection.when_gone = self.gone.append
 

@@ -11,8 +11,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from mailrider.cli.parcels import (
     read_batch,
 )
 from mailrider.cli.rows import Rows
-from mailrider.delivery.portions import split_recipients
+from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer
 from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
@@ -51,14 +50,18 @@ def run_deliver(
     given: Mapping[str, Any],
 ) -> int:
     """Deliver what the command line asks for; the exit code comes back."""
-    batch = _read_work(batch_file, message_file, given)
+    gc.disable()  # what is read now lives to the end: no need to look through it again and again while it grows
+    try:
+        batch = _read_work(batch_file, message_file, given)
+    finally:
+        gc.enable()
     settings = read_settings(choose_configuration(directory), overrides)
     errors = LineWriter(2)
     log = _open_log(errors, settings, log_format, verbose)
     _warn_of_settings(settings, errors)
     rows_out = LineWriter(1)
     rows = Rows(rows_out.write, numbered=batch_file is not None)
-    gc.freeze()  # the parcels live to the end: no need to look through them again and again
+    gc.freeze()
     try:
         _run_loop(_deliver_all(batch, settings, log, rows))
     finally:
@@ -197,14 +200,17 @@ class _Consignment:
         self._missing = len(parcel.given)
         self.hand_over = ""
 
-    def portions(self) -> Iterator[_Portion]:
+    def portions(self) -> list[_Portion]:
         """The requests that the parcel makes."""
+        everybody, limit = self.parcel.envelope.recipients, self._engine.recipient_limit(self.parcel.service)
+        if len(everybody) == 1:
+            return [_Portion(self, 0, everybody, limit)]
+        portions = []
         start = 0
-        for recipients in split_recipients(
-            self.parcel.envelope.recipients, self._engine.recipient_limit(self.parcel.service)
-        ):
-            yield _Portion(self, start, recipients)
+        for recipients in split_recipients(everybody, limit):
+            portions.append(_Portion(self, start, recipients, limit))
             start += len(recipients)
+        return portions
 
     def message(self) -> Message | UnreadableMessage:
         """The message, read when it is first needed."""
@@ -232,13 +238,13 @@ class _Consignment:
 class _Portion:
     """As many recipients of a parcel as go into one request: a `queue.burst.Work`."""
 
-    __slots__ = ("_consignment", "_recipients", "_start", "nexthop", "service")
+    __slots__ = ("_consignment", "_recipients", "_start", "destination", "service")
 
-    def __init__(self, consignment: _Consignment, start: int, recipients: tuple[Recipient, ...]) -> None:
+    def __init__(self, consignment: _Consignment, start: int, recipients: tuple[Recipient, ...], limit: int) -> None:
         self._consignment = consignment
         self._start = start
         self._recipients = recipients
-        self.nexthop = consignment.parcel.nexthop
+        self.destination = name_destination(consignment.parcel.nexthop, recipients, limit)
         self.service = consignment.parcel.service
 
     def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
@@ -247,9 +253,9 @@ class _Portion:
         message = self._consignment.message()
         envelope = parcel.envelope
         if len(self._recipients) != len(envelope.recipients):
-            envelope = replace(envelope, recipients=self._recipients)
+            envelope = envelope._replace(recipients=self._recipients)
         if message.labelled_8bit:
-            envelope = replace(envelope, body=BodyType.EIGHT_BIT)
+            envelope = envelope._replace(body=BodyType.EIGHT_BIT)
         now = SystemClock.wall_seconds()
         return DeliveryRequest(
             envelope=envelope,

@@ -11,12 +11,12 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.model.address import parse_address
-from mailrider.model.request import BodyType, Envelope, Notify, Recipient, Transport
+from mailrider.model.request import NO_CLIENT, BodyType, Envelope, Notify, Recipient, Transport
 
 BATCH_LIMIT_OCTETS = 512 * 1024 * 1024
 """A larger batch file is a mistake: a million requests need half of this."""
@@ -25,7 +25,10 @@ STANDARD_INPUT = "-"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTION = re.compile(r";(notify|orcpt)=", re.IGNORECASE)
+_TRANSPORTS = {transport.value: transport for transport in Transport}
+_BODY_TYPES = {body.value: body for body in BodyType}
 _NOTIFY = {flag.name.lower(): flag for flag in Notify if flag.name is not None}
+_READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _CLIENT_ATTRIBUTES = frozenset({"name", "addr", "port", "proto", "helo", "ident", "source"})
 _REQUEST_KEYS = frozenset({
     "transport", "nexthop", "sender", "message_file", "queue_id", "recipients", "envid", "ret", "body", "smtputf8",
@@ -33,8 +36,7 @@ _REQUEST_KEYS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """One request of the caller.  `given` are the recipients as they were written, for the output."""
 
     envelope: Envelope
@@ -47,7 +49,7 @@ class Parcel:
     probe: bool = False
     age_seconds: float = 0.0
     pause_seconds: float = 0.0
-    client: Mapping[str, str] = field(default_factory=dict)
+    client: Mapping[str, str] = NO_CLIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +89,25 @@ def parse_request(request: Mapping[str, Any]) -> Parcel:
     """One request of a batch; the command line is put into the same form."""
     if not isinstance(request, dict):
         raise WrongUsage("expected an object")
-    unknown = request.keys() - _REQUEST_KEYS
-    if unknown:
-        raise WrongUsage(f"unknown key {sorted(unknown)[0]!r}")
+    if not _REQUEST_KEYS.issuperset(request):
+        raise WrongUsage(f"unknown key {min(request.keys() - _REQUEST_KEYS)!r}")
     transport = _choose(request, "transport", ("smtp", "lmtp"), "smtp")
     if request.get("requiretls"):
         raise WrongUsage("requiretls is not in effect yet, and mail that demands it must not go without")
     recipients = _read_recipients(request.get("recipients"))
     envelope = Envelope(
         sender=parse_address(_text(request, "sender", required=True)),
-        recipients=tuple(recipient for recipient, _ in recipients),
+        recipients=tuple([recipient for recipient, _ in recipients]),
         envid=_text(request, "envid"),
         ret=_choose(request, "ret", ("full", "hdrs"), ""),
-        body=BodyType(_choose(request, "body", ("7bit", "8bitmime"), "")),
+        body=_BODY_TYPES[_choose(request, "body", ("7bit", "8bitmime"), "")],
         smtputf8=_flag(request, "smtputf8"),
     )
     return Parcel(
         envelope=envelope,
-        given=tuple(text for _, text in recipients),
+        given=tuple([text for _, text in recipients]),
         nexthop=_text(request, "nexthop", required=True),
-        transport=Transport(transport),
+        transport=_TRANSPORTS[transport],
         service=_text(request, "service") or transport,
         message_file=_check_message_file(_text(request, "message_file", required=True)),
         queue_id=_text(request, "queue_id") or "NOQUEUE",
@@ -166,9 +167,9 @@ def _read_recipient(item: object) -> tuple[Recipient, str]:
     return Recipient(address, orcpt=orcpt, notify=notify), text
 
 
-def _read_client(given: object) -> dict[str, str]:
+def _read_client(given: object) -> Mapping[str, str]:
     if not given:
-        return {}
+        return NO_CLIENT
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise WrongUsage("xforward must be an object of texts")
     unknown = given.keys() - _CLIENT_ATTRIBUTES
@@ -200,7 +201,7 @@ def _check_message_file(path: str) -> str:
         raise WrongUsage("message file name contains a NUL character") from None
     if stat.S_ISDIR(mode):
         raise MissingInput(f"cannot open message file {path}: it is a directory")
-    if not os.access(path, os.R_OK):
+    if mode & _READABLE_BY_ALL != _READABLE_BY_ALL and not os.access(path, os.R_OK):
         raise MissingInput(f"cannot open message file {path}: Permission denied")
     return path
 

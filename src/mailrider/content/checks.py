@@ -33,8 +33,8 @@ Lookup = Callable[[str], str | None]
 Tell = Callable[[str], None]
 """Takes a line for the log."""
 
-TOLD_LIMIT_OCTETS = 200
-"""How much of a field or record goes to the log."""
+TOLD_LIMIT_OCTETS = 60
+"""How much of a field or record goes to the log (Postfix 3.7; later releases show 200)."""
 
 _HEADER = "header"
 _BODY = "body"

@@ -14,7 +14,7 @@ from mailrider.delivery.orders import make_transaction
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import Session
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
-from mailrider.errors import ContentUnreadable
+from mailrider.errors import ContentUnreadable, TableTrouble
 from mailrider.events import Warned
 from mailrider.model import status as status_code
 from mailrider.model.request import DeliveryRequest
@@ -53,7 +53,13 @@ async def attempt(session: Session, progress: Progress, is_last: Callable[[], bo
         return Course.DONE
     indexes = list(progress.ledger.open)
     progress.setup_seconds = progress.clock.wall_seconds()
-    transaction = make_transaction(session, progress, indexes, keep=keep, check_alive=reused)
+    try:
+        transaction = make_transaction(session, progress, indexes, keep=keep, check_alive=reused)
+    except TableTrouble as trouble:
+        progress.observer(Warned(str(trouble), request.queue_id))
+        failure = Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, f"local data error while talking to {session.peer}")
+        await progress.fail_all(failure, session, last_server=is_last())
+        return Course.DONE
     if profile.lmtp and len(indexes) > 1:
         await _submit_and_follow(transaction, session, progress, indexes)
     else:

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mailrider.content.address_fields import Rewrite
+from mailrider.content.generic import Completion, Extensions, Generic
+from mailrider.model.request import Transport
 from mailrider.settings import Settings
 from mailrider.tables.maps import open_maps
-from mailrider.tables.match_list import open_string_list
+from mailrider.tables.match_list import open_domain_list, open_string_list
 
 Lookup = Callable[[str], str | None]
+
+DISCARD_MAPS_TITLE = {
+    Transport.SMTP: "smtp_discard_ehlo_keyword_address_maps",
+    Transport.LMTP: "lmtp_discard_lhlo_keyword_address_maps",
+}
+"""The mirror of this parameter is not named after it alone."""
 
 
 def match_nothing(subject: str) -> bool:
@@ -26,7 +35,8 @@ class Lookups:
     """What is looked up in the course of a delivery.
 
     `discard_by_address` and `pix_by_address` have server addresses for keys.  `reply_filter` sees each reply line,
-    `status_filter` each final status.  `keeps_connections_to` is `smtp_connection_cache_destinations`.
+    `status_filter` each final status.  `generic` takes an address in its inside form and gives another one, or None.
+    `keeps_connections_to` is `smtp_connection_cache_destinations`.
     """
 
     discard_by_address: Lookup | None = None
@@ -37,6 +47,7 @@ class Lookups:
     mime_header_checks: Lookup | None = None
     nested_header_checks: Lookup | None = None
     body_checks: Lookup | None = None
+    generic: Rewrite | None = None
     keeps_connections_to: Callable[[str], bool] = match_nothing
 
 
@@ -47,13 +58,10 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
         return open_maps(parameter, " ".join(tables), warn=warn).find if tables else None
 
     prefix = settings.transport.value
-    verb = "ehlo" if prefix == "smtp" else "lhlo"
     kept = settings.smtp_connection_cache_destinations
     kept_name = f"{prefix}_connection_cache_destinations"
     return Lookups(
-        discard_by_address=find(
-            settings.smtp_discard_ehlo_keyword_address_maps, f"{prefix}_discard_{verb}_keyword_address_maps"
-        ),
+        discard_by_address=find(settings.smtp_discard_ehlo_keyword_address_maps, DISCARD_MAPS_TITLE[settings.transport]),
         pix_by_address=find(settings.smtp_pix_workaround_maps, f"{prefix}_pix_workaround_maps"),
         reply_filter=find(settings.smtp_reply_filter, f"{prefix}_reply_filter"),
         status_filter=find(settings.smtp_delivery_status_filter, f"{prefix}_delivery_status_filter"),
@@ -61,5 +69,33 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
         mime_header_checks=find(settings.smtp_mime_header_checks, f"{prefix}_mime_header_checks"),
         nested_header_checks=find(settings.smtp_nested_header_checks, f"{prefix}_nested_header_checks"),
         body_checks=find(settings.smtp_body_checks, f"{prefix}_body_checks"),
+        generic=_open_generic(settings, warn),
         keeps_connections_to=open_string_list(kept_name, " ".join(kept), warn=warn).matches if kept else match_nothing,
     )
+
+
+def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | None:
+    """`smtp_generic_maps`, with what a search of it has to know of this site."""
+    if not settings.smtp_generic_maps:
+        return None
+    title = f"{settings.transport.value}_generic_maps"
+    own = open_domain_list(
+        "mydestination",
+        " ".join(settings.mydestination),
+        parent_domains="mydestination" in settings.parent_domain_matches_subdomains,
+        warn=warn,
+    )
+    origin = settings.myorigin
+
+    def is_own_domain(domain: str) -> bool:
+        return domain.lower() == origin.lower() or own.matches(domain)
+
+    generic = Generic(
+        table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn),
+        extensions=Extensions(settings.recipient_delimiter, "generic" in settings.propagate_unmatched_extensions),
+        completion=Completion(origin=origin, domain=settings.mydomain),
+        own_domain=is_own_domain,
+        title=title,
+        warn=warn,
+    )
+    return generic.rewrite

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
+from mailrider.content.address_fields import Rewrite
+from mailrider.content.fit import Fitting, fit_content
 from mailrider.content.lines import prepare_lines
 from mailrider.delivery.internationalization import to_ascii_domains
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import Session
-from mailrider.model.request import BodyType
+from mailrider.events import Noted, Observer, Warned
+from mailrider.model.request import BodyType, DeliveryRequest, Envelope
 from mailrider.smtp import commands
 from mailrider.smtp.chunked import ChunkedTransaction
 from mailrider.smtp.transaction import NO_PROBE, Order, Transaction
@@ -21,10 +24,13 @@ def make_transaction(
 ) -> Transaction:
     """The transaction that carries the message to these recipients.
 
-    `keep` asks for the connection to be left open, `check_alive` for RSET in front.
+    `keep` asks for the connection to be left open, `check_alive` for RSET in front.  Raises `TableTrouble` when the generic
+    maps cannot answer.
     """
     profile, request, offered = progress.profile, progress.request, session.offered
     envelope, content = request.envelope, request.content
+    if profile.lookups.generic is not None:
+        envelope = _rewrite_envelope(envelope, profile.lookups.generic)
     if not offered.smtputf8:
         envelope = to_ascii_domains(envelope, idna2003=profile.idna2003)
     recipients = envelope.recipients
@@ -33,10 +39,18 @@ def make_transaction(
     quote = profile.quote_envelope
 
     def open_content() -> Iterator[bytes]:
-        return prepare_lines(content.chunks(), profile.line_length_limit_octets, stuff=not chunked)
+        if converting or profile.fitting.walks:
+            fitting = _fit_to(profile.fitting, request, progress.observer, converting=converting)
+            return fit_content(content, fitting, stuff=not chunked)
+        limit = profile.line_length_limit_octets
+        return prepare_lines(content.chunks(), limit, stuff=not chunked, when_folded=tell_of_folding)
+
+    def tell_of_folding() -> None:
+        text = f"breaking line > {profile.line_length_limit_octets} bytes with <CR><LF>SPACE"
+        progress.observer(Noted(text, request.queue_id))
 
     def keep_open() -> bool:
-        return keep and not session.is_expired(asyncio.get_running_loop().time())
+        return keep and not session.is_expired(session.connection.now_seconds)
 
     order = Order(
         session.peer,
@@ -50,7 +64,30 @@ def make_transaction(
         check_alive,
         profile.await_quit,
         profile.pix_delay_seconds if session.delays_dot else 0.0,
+        session.relay,
     )
     if not chunked:
         return Transaction(order)
     return ChunkedTransaction(order, content.size_octets, proved=session.bdat_proved)
+
+
+def _fit_to(fitting: Fitting, request: DeliveryRequest, observer: Observer, *, converting: bool) -> Fitting:
+    """What is to be done to this message, and who hears of it."""
+    queue_id = request.queue_id
+    return replace(
+        fitting,
+        downgrade=converting,
+        report=lambda text: observer(Noted(text, queue_id)),
+        warn=lambda text: observer(Warned(text, queue_id)),
+    )
+
+
+def _rewrite_envelope(envelope: Envelope, rewrite: Rewrite) -> Envelope:
+    """The envelope with the addresses that the world may see; what was asked for stays in ORCPT and in the log."""
+    recipients = tuple(
+        recipient._replace(
+            address=rewrite(recipient.address) or recipient.address, original=recipient.original or recipient.address
+        )
+        for recipient in envelope.recipients
+    )
+    return envelope._replace(sender=rewrite(envelope.sender) or envelope.sender, recipients=recipients)

@@ -23,9 +23,11 @@ class PeerMemory:
 
     def remember_bdat_failure(self, server: Server) -> None:
         """This server gets DATA from now on."""
+        key = server.address, server.port
+        self._no_bdat.pop(key, None)  # it goes to the end of those that wait to be forgotten
         if len(self._no_bdat) >= PEERS_LIMIT:
             del self._no_bdat[next(iter(self._no_bdat))]
-        self._no_bdat[server.address, server.port] = self._clock.monotonic_seconds() + MEMORY_SECONDS
+        self._no_bdat[key] = self._clock.monotonic_seconds() + MEMORY_SECONDS
 
     def fails_bdat(self, server: Server) -> bool:
         """Whether this server has failed BDAT not long ago."""

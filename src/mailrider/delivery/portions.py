@@ -15,6 +15,17 @@ def split_recipients(recipients: Sequence[Recipient], limit: int) -> Iterator[tu
         yield tuple(recipients[start : start + step])
 
 
+def name_destination(nexthop: str, recipients: Sequence[Recipient], limit: int) -> str:
+    """What a portion for `nexthop` waits for: the next hop, or with one recipient per request the mailbox there.
+
+    So a limit of one makes every mailbox a destination with a concurrency and failures of its own.  Known fault: an address
+    extension counts as part of the mailbox.
+    """
+    if limit != 1:
+        return nexthop
+    return f"{recipients[0].address.rpartition('@')[0]}@{nexthop}"
+
+
 def group_by_domain(recipients: Sequence[Recipient]) -> dict[str, list[Recipient]]:
     """Recipients by the domain that is their next hop, lower case, in order of first appearance."""
     groups: dict[str, list[Recipient]] = {}

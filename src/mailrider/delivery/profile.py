@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mailrider.content.fit import Fitting
 from mailrider.delivery.lookups import Lookups, open_lookups
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
@@ -66,6 +67,7 @@ class Profile:
     pix_threshold_seconds: float
     pix_delay_seconds: float
     lookups: Lookups
+    fitting: Fitting
     settings: Settings
 
     @property
@@ -79,6 +81,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
 
     `warn` hears of doubtful lines in tables.  Raises `WrongConfiguration` for a value that makes no sense.
     """
+    lookups = open_lookups(settings, warn)
     return Profile(
         transport=settings.transport,
         helo_name=settings.smtp_helo_name,
@@ -120,7 +123,8 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         pix_workarounds=settings.smtp_pix_workarounds,
         pix_threshold_seconds=settings.smtp_pix_workaround_threshold_time,
         pix_delay_seconds=settings.smtp_pix_workaround_delay_time,
-        lookups=open_lookups(settings, warn),
+        lookups=lookups,
+        fitting=make_fitting(settings, lookups),
         settings=settings,
     )
 
@@ -149,3 +153,20 @@ def parse_fallbacks(settings: Settings) -> tuple[Destination, ...]:
         )
     except WrongUsage as fault:
         raise WrongConfiguration(f"{settings.transport.value}_fallback_relay: {fault}") from None
+
+
+def make_fitting(settings: Settings, lookups: Lookups) -> Fitting:
+    """What is done to every message of the transport; a server's limits and the listeners come with each delivery."""
+    return Fitting(
+        line_limit_octets=settings.smtp_line_length_limit,
+        header_checks=lookups.header_checks,
+        mime_header_checks=lookups.mime_header_checks,
+        nested_header_checks=lookups.nested_header_checks,
+        body_checks=lookups.body_checks,
+        generic=lookups.generic,
+        mime_nesting_limit=settings.mime_nesting_limit,
+        boundary_length_limit_octets=settings.mime_boundary_length_limit,
+        header_size_limit_octets=settings.header_size_limit,
+        record_limit_octets=settings.line_length_limit,
+        prefix=settings.transport.value,
+    )

@@ -51,19 +51,25 @@ class Progress:
         self.handed_seconds = clock.wall_seconds()
         self.setup_seconds = 0.0
         find = profile.lookups.status_filter
-        title = f"{profile.transport.value}_delivery_status_filter"
-        self._status_filter = StatusFilter(find, title, observer) if find is not None else None
+        self._status_filter: StatusFilter | None = None
+        if find is not None:
+            title = f"{profile.transport.value}_delivery_status_filter"
+            self._status_filter = StatusFilter(find, title, observer)
 
     def delays(self) -> Delays:
         """The four delays as of now (semantics of `delays=a/b/c/d`)."""
         now = self.clock.wall_seconds()
         request = self.request
         setup = self.setup_seconds or now
+        handed, active = self.handed_seconds, request.active_seconds
+        before, queue = active - request.arrival_seconds, handed - active
+        connecting, transmission = setup - handed, now - setup
+        # A clock that was set back must not show.  This is for every recipient, and max() would cost more than all the rest.
         return Delays(
-            max(0.0, request.active_seconds - request.arrival_seconds),
-            max(0.0, self.handed_seconds - request.active_seconds),
-            max(0.0, setup - self.handed_seconds),
-            max(0.0, now - setup),
+            before if before > 0.0 else 0.0,
+            queue if queue > 0.0 else 0.0,
+            connecting if connecting > 0.0 else 0.0,
+            transmission if transmission > 0.0 else 0.0,
         )
 
     async def fail_all(self, failure: Failure, session: Session | None, *, last_server: bool) -> None:
@@ -79,11 +85,12 @@ class Progress:
         if disposition is Disposition.KEEP:
             self.observer(ServerFailedSoftly(self.request.queue_id, failure.text))
             return
+        told = failure
         if self._status_filter is not None:
             status, text = self._status_filter.apply(failure.status, failure.text)
-            failure = failure._replace(status=status, text=text)
-            disposition = judge(failure, last_server=True, soft_bounce=self.profile.soft_bounce)
-        outcome = self._failed_outcome(disposition, failure, session)
+            told = failure._replace(status=status, text=text)
+            disposition = judge(told, last_server=True, soft_bounce=self.profile.soft_bounce)
+        outcome = self._failed_outcome(disposition, told, session)
         if in_doubt:
             outcome = outcome._replace(in_doubt=True)
         for index in indexes:
@@ -91,7 +98,8 @@ class Progress:
         deferred = disposition is Disposition.DEFER or disposition is Disposition.SOFT_BOUNCE
         site = failure.scope is Scope.SITE and deferred and not self.had_complete_session
         if site and indexes and self.destination_trouble is None:
-            self.destination_trouble = DestinationTrouble(outcome.status_code, failure.text)
+            status = failure.status if status_code.is_soft(failure.status) else status_code.SOFT_UNSPECIFIED
+            self.destination_trouble = DestinationTrouble(status, failure.text)
 
     def _failed_outcome(self, disposition: Disposition, failure: Failure, session: Session | None) -> Outcome:
         status, action = STATUS[disposition]

@@ -47,8 +47,8 @@ class Session:
     """
 
     __slots__ = (
-        "bdat_proved", "connection", "delays_dot", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds", "peer", "profile",
-        "queue_id", "relay", "server", "uses",
+        "bdat_proved", "connection", "delays_dot", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds",
+        "peer", "profile", "queue_id", "relay", "server", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +79,8 @@ class Session:
     def note(self, note: Note) -> None:
         """Tell the observer what was odd in a reply."""
         if isinstance(note, GarbageLine):
-            self.observer(ReplyGarbled(self.queue_id, self.server, self.connection.pipelining, note.line, self.profile.transport))
+            pipelining, transport = self.connection.pipelining, self.profile.transport
+            self.observer(ReplyGarbled(self.queue_id, self.server, pipelining, note.line, transport))
         elif isinstance(note, LineReplaced):
             self.observer(ReplyReplaced(self.server, note.original, note.replacement))
         else:
@@ -123,7 +124,11 @@ async def open_session(
         server, profile, request, observer, age_seconds=age_seconds, is_best_exchanger=is_best_exchanger
     )
     opening = Opening(terms, lambda text: observer(Warned(text)))
-    await connection.run(opening.run(connection.wire))
+    try:
+        await connection.run(opening.run(connection.wire))
+    except BaseException:
+        connection.close()  # cancelled: nobody waits for this session any more
+        raise
     session.delays_dot = DELAY_DOTCRLF in opening.pix_workarounds
     result = opening.result
     if isinstance(result, Capabilities):

@@ -1,7 +1,8 @@
 """`smtp_delivery_status_filter`: the operator's last word on a status (postconf(5)).
 
 The key is the enhanced status code and the text, `4.2.1 host ... said: ...`; a value of the same shape takes their place.  A
-failure may become temporary or permanent that way; a success stays a success and a failure a failure.
+failure may become temporary or permanent that way; a success stays a success and a failure a failure.  A value without a text
+leaves none.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from mailrider.delivery.lookups import Lookup
 from mailrider.errors import TableTrouble
 from mailrider.events import Observer, Warned
 
-_SHAPE = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+(.*))?$", re.DOTALL)
+_SHAPE = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t\r\n\f\v]+(.*))?", re.DOTALL)
 
 
 class StatusFilter:
@@ -34,8 +35,8 @@ class StatusFilter:
             return status, text
         if value is None:
             return status, text
-        match = _SHAPE.match(value)
+        match = _SHAPE.fullmatch(value)
         if match is None or (match[1][0] == "2") != (status[0] == "2"):
             self._observer(Warned(f"{self._title}: bad status code: {value}"))
             return status, text
-        return match[1], match[2] or text
+        return match[1], match[2] or ""

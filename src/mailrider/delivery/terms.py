@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mailrider.delivery.lookups import DISCARD_MAPS_TITLE
 from mailrider.delivery.profile import Profile
 from mailrider.errors import LocalDataError, TableTrouble
 from mailrider.events import Noted, Observer, Warned
@@ -57,7 +58,9 @@ def filter_replies(profile: Profile, queue_id: str, observer: Observer) -> Calla
         try:
             return find(line)
         except TableTrouble as trouble:
-            observer(Warned(f"{trouble} for {line}", queue_id))
+            table = " ".join(profile.settings.smtp_reply_filter)
+            observer(Warned(str(trouble), queue_id))
+            observer(Warned(f"table {table} lookup error for {line}", queue_id))
             raise LocalDataError(str(trouble)) from trouble
 
     return rewrite
@@ -85,7 +88,9 @@ class _SpecialTreatment:
             try:
                 found = find(self._server.address)
             except TableTrouble as trouble:
-                self._observer(Warned(f"{trouble} for {self._server.address}", self._queue_id))
+                title = DISCARD_MAPS_TITLE[self._profile.transport]
+                self._observer(Warned(str(trouble), self._queue_id))
+                self._observer(Warned(f"{title} map lookup error for {self._server.address}", self._queue_id))
                 raise LocalDataError(str(trouble)) from trouble
             if found is not None:
                 words = tuple(found.replace(",", " ").split())

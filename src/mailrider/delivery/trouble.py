@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from mailrider.errors import ConnectionLost, ContentUnreadable, LocalDataError, TimedOut
+from mailrider.errors import ConnectionLost, ContentUnreadable, LocalDataError, TimedOut, UnsuitableContent
 from mailrider.model import status as status_code
 from mailrider.model.outcome import Action, Status
 from mailrider.smtp.refusal import Refusal, Scope
@@ -83,6 +83,8 @@ def failure_of_trouble(trouble: Trouble, peer: str) -> Failure:
     if isinstance(cause, ContentUnreadable):
         text = f"message content could not be read: {cause}"
         return Failure(Scope.MESSAGE, status_code.CONTENT_UNREADABLE, text)
+    if isinstance(cause, UnsuitableContent):
+        return Failure(Scope.MESSAGE, status_code.CONTENT_UNSUITABLE, str(cause))
     if isinstance(cause, LocalDataError):
         return Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, f"local data error while talking to {peer}")
     if isinstance(cause, TimedOut):

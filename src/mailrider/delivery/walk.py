@@ -119,7 +119,7 @@ class Walk:
         itinerary = self._itinerary
         remaining = list(itinerary.candidates)
         itinerary.use_kept(server)
-        course = await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store)
+        course = await self._attempt(session)
         if course is not Course.DONE:
             self._learn(course, server)
             itinerary.undo_kept(remaining)
@@ -143,6 +143,14 @@ class Walk:
         if not connection.is_leaving:
             connection.close()
 
+    async def _attempt(self, session: Session) -> Course:
+        itinerary = self._itinerary
+        try:
+            return await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store)
+        except BaseException:
+            session.connection.close()  # cancelled in the middle of things: nobody is there any more for the replies
+            raise
+
     # -- new connections -------------------------------------------------------------------------------------------
 
     async def _try_servers(self) -> None:
@@ -159,7 +167,7 @@ class Walk:
                     continue
                 session = opened
             itinerary.count_session()
-            course = await attempt(session, progress, lambda: itinerary.at_last_server, self._store)
+            course = await self._attempt(session)
             if course is not Course.DONE:
                 self._learn(course, server)
                 session.connection.close()

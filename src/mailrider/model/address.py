@@ -18,8 +18,9 @@ from mailrider.errors import WrongUsage
 ADDRESS_LIMIT_OCTETS = 2048
 """An address longer than Postfix's `line_length_limit` cannot have come out of its queue file."""
 
-# What a dot-string may not hold (RFC 5321 §4.1.2 atext, read as generously as Postfix does).
-_NEEDS_QUOTES = re.compile(r"^$|^\.|\.$|\.\.|[\x00-\x20\x7f()<>\[\]\\,;:@\"]")
+# What needs no quotes (RFC 5321 §4.1.2 Dot-string, with atext read as generously as Postfix does).
+_ATOM = r"[^\x00-\x20\x7f()<>\[\]\\,;:@\".]+"
+_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
@@ -34,7 +35,7 @@ def quote_local_part(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not at:
         local, domain = address, ""
-    if not _NEEDS_QUOTES.search(local):
+    if _DOT_STRING.match(local):
         return address
     escaped = local.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\\r").replace("\n", "\\\n")
     return f'"{escaped}"{at}{domain}'

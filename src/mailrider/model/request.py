@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 
 class Transport(enum.Enum):
@@ -21,6 +21,10 @@ class BodyType(enum.Enum):
     UNKNOWN = ""
     SEVEN_BIT = "7bit"
     EIGHT_BIT = "8bitmime"
+
+
+NO_CLIENT: Mapping[str, str] = MappingProxyType({})
+"""Nothing is known of who submitted the message."""
 
 
 class Notify(enum.Flag):
@@ -48,8 +52,7 @@ class Content(Protocol):
         """The text from its beginning, in pieces of any size; raises `errors.ContentUnreadable`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One recipient.  `address` is in its inside form; `token` belongs to the door and is never looked at.
 
     `original` is the address before aliasing (empty: none known), `orcpt` the RFC 3461 ORCPT value as
@@ -63,8 +66,7 @@ class Recipient:
     token: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Who sends to whom, and what was asked for at submission."""
 
     sender: str
@@ -76,8 +78,7 @@ class Envelope:
     requiretls: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRequest:
+class DeliveryRequest(NamedTuple):
     """One piece of work for the delivery core, whoever asks for it.
 
     `service` is the name of the transport in master.cf (it may differ from `transport`, and cache keys hold it).
@@ -98,4 +99,4 @@ class DeliveryRequest:
     trace: bool = False
     cache_load: bool | None = None
     cache_store: bool | None = None
-    client: Mapping[str, str] = field(default_factory=dict)
+    client: Mapping[str, str] = NO_CLIENT

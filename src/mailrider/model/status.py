@@ -11,6 +11,8 @@ import re
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=\s|$)")
 
 OK = "2.0.0"
+SOFT_UNSPECIFIED = "4.0.0"
+"""For mail that waits because of a failure that would have been permanent for the message that met it."""
 PROTOCOL_ERROR = "5.5.0"
 """Given to a reply that has no class of its own, such as 3xx where 2xx was due."""
 
@@ -36,6 +38,7 @@ TLS_NOT_OFFERED = "4.7.4"
 TLS_UNAVAILABLE = "4.7.5"
 SIZE_EXCEEDED = "5.3.4"
 CONTENT_UNREADABLE = "4.3.0"
+CONTENT_UNSUITABLE = "5.6.0"
 UTF8_UNSUPPORTED = "5.6.7"
 
 

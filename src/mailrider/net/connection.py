@@ -7,8 +7,8 @@ octets, and the deadline is a number that `deadline.DeadlineWheel` looks at.
 Time limits: see `patience`.  The clock of the content runs on its own: what the peer says meanwhile does not move it, only
 octets that leave do.
 
-Replies that come before they were asked for wait their turn; when `EARLY_REPLY_LIMIT` of them wait, no more is read.  A peer
-that says anything to a connection at rest loses it.
+Replies that come before they were asked for wait their turn; when `EARLY_REPLY_LIMIT` of them wait, no more is read.  No
+reply is believed before all that was written has left.  A peer that says anything to a connection at rest loses it.
 
 Known fault: what goes out last, up to `WRITE_AHEAD_OCTETS` of content and the dot, leaves in one write.  A peer that stops
 reading in the middle of that counts as silent after the dot, so the message is in doubt although it cannot have arrived.
@@ -60,7 +60,8 @@ class Connection:
 
     __slots__ = (
         "_began_seconds", "_ended", "_farewell", "_holds_back", "_inbox", "_loop", "_note", "_parser", "_patience", "_pieces",
-        "_queue", "_resting", "_sender", "_stream", "_wheel", "_wire", "_writer", "deadline_seconds", "gone", "when_gone",
+        "_queue", "_rest_until_seconds", "_sender", "_stream", "_wheel", "_wire", "_writer", "deadline_seconds", "gone",
+        "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -86,7 +87,7 @@ class Connection:
         self._sender: _Run | None = None  # whose content it is, or who pauses
         self._ended = False  # the peer will say no more
         self._holds_back = False  # enough unasked replies are here
-        self._resting = False
+        self._rest_until_seconds = NO_DEADLINE
         self._farewell: asyncio.Future[None] | None = None
         self._began_seconds = 0.0
         self.deadline_seconds = NO_DEADLINE
@@ -135,7 +136,7 @@ class Connection:
     def run(self, script: Generator[Want, Reply | None, Any]) -> asyncio.Future[Any]:
         """Run a script when the scripts before it have written all they had to write; its result comes back."""
         run = _Run(script, self._loop.create_future())
-        self._resting = False
+        self._rest_until_seconds = NO_DEADLINE
         if self.gone:
             self._lose(run, ConnectionLost("the connection is closed"))
         elif self._queue or not self._wire.free or not self._wire.reusable:
@@ -156,13 +157,13 @@ class Connection:
 
     def rest(self, seconds: float) -> None:
         """Be idle for at most this long, then close."""
-        self._resting = True
-        self.deadline_seconds = self._loop.time() + seconds
+        self._rest_until_seconds = self._loop.time() + seconds
+        self.deadline_seconds = min(self.deadline_seconds, self._rest_until_seconds)
 
     def wake(self) -> None:
         """Be used again."""
-        self._resting = False
-        self.deadline_seconds = NO_DEADLINE
+        self._rest_until_seconds = NO_DEADLINE
+        self._restart_clock(self._wire.head)
 
     async def left(self) -> None:
         """Wait until the connection is gone."""
@@ -172,6 +173,7 @@ class Connection:
 
     def close(self) -> None:
         """Hang up at once.  Scripts that are under way, or wait, are told that the connection is lost."""
+        self.depart()  # what has been said should be heard
         self._break(ConnectionLost("the connection is closed"))
 
     # -- scripts ---------------------------------------------------------------------------------------------------
@@ -214,8 +216,7 @@ class Connection:
             self._pieces = want.pieces
             self._send_pieces()
         elif isinstance(want, Pause):
-            if self._wire.out:
-                self._flush()
+            self.depart()
             self._sender = run
             self._loop.call_later(want.seconds, self._end_pause, run)
 
@@ -250,7 +251,7 @@ class Connection:
         """After scripts have moved: deliver what waits, start the next one, send, look at the clock."""
         wire = self._wire
         while not self.gone:
-            if self._inbox and wire.awaited and self._pieces is None:
+            if self._inbox and wire.awaited and self._pieces is None and self._has_left():
                 self._deliver(self._inbox.popleft())
             elif self._queue and wire.free and wire.reusable:
                 self._begin(self._queue.popleft())
@@ -261,16 +262,29 @@ class Connection:
         if self._holds_back and len(self._inbox) <= EARLY_REPLY_LIMIT:
             self._holds_back = False
             self._stream.resume_reading()
-        if wire.out:
-            self._flush()
         if wire.ending and not wire.awaited:
             self.close()
             return
-        if self._ended and wire.awaited and not self._inbox and self._pieces is None:
+        if wire.out:
+            departures = self._wheel.departures
+            if departures is None:
+                self.depart()
+            else:
+                departures.add(self)
+        if self._is_lost():
             self._break(ConnectionLost("the peer hung up"))
             return
         if self._pieces is None:
             self._restart_clock(wire.head)
+
+    def _has_left(self) -> bool:
+        """Whether all that was written is on its way: only then can a reply be meant for it."""
+        self.depart()
+        return not self._stream.unsent_octets
+
+    def _is_lost(self) -> bool:
+        """A reply is awaited that cannot come any more."""
+        return self._ended and bool(self._wire.awaited) and not self._inbox and self._pieces is None
 
     def _deliver(self, reply: Reply) -> None:
         if reply.garbled:
@@ -282,11 +296,13 @@ class Connection:
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
-    def _flush(self) -> None:
+    def depart(self) -> None:
+        """Send what has been written, see `departures`."""
         out = self._wire.out
-        data = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        self._stream.write(data)
+        if out and not self.gone:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            self._stream.write(data)
 
     def _send_pieces(self) -> None:
         """Hand over content until the stream is full; the script goes on when all of it is handed over.
@@ -323,9 +339,11 @@ class Connection:
     def drained(self, octets: int) -> None:
         """The stream has taken what was waiting, or some of it."""
         self._push_deadline(octets)
-        if self._pieces is not None and not self._stream.unsent_octets:
+        if self._stream.unsent_octets:
+            return
+        if self._pieces is not None:
             self._send_pieces()
-            self._settle_down()
+        self._settle_down()
 
     def write_failed(self) -> None:
         """The peer does not take any more.  What it said before may still be readable."""
@@ -334,17 +352,14 @@ class Connection:
         if run is not None and self._pieces is not None:
             self._pieces = self._sender = None
             self._throw(run, ConnectionLost("the peer hung up"))
-            self._settle_down()
-        elif self._ended or not self._wire.awaited:
+        elif not self._wire.awaited:
             self._break(ConnectionLost("the peer hung up"))
+        self._settle_down()
 
     # -- receiving -------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Octets came in: hand the replies in them to whom they belong."""
-        if self._resting:
-            self._break(ConnectionLost("the peer speaks out of turn"))
-            return
         try:
             replies = self._parser.feed(data)
         except (PeerBabbles, LocalDataError) as trouble:
@@ -352,12 +367,12 @@ class Connection:
             return
         if self._parser.notes:
             self._tell_notes()
-        inbox = self._inbox
-        if inbox or self._pieces is not None:
+        inbox, wire = self._inbox, self._wire
+        if inbox or self._pieces is not None or self._stream.unsent_octets:
             inbox.extend(replies)
         else:
             for reply in replies:
-                if self._wire.awaited and not inbox and self._pieces is None and not self.gone:
+                if wire.awaited and not inbox and not wire.out and self._pieces is None and not self.gone:
                     self._deliver(reply)
                 else:
                     inbox.append(reply)
@@ -368,6 +383,12 @@ class Connection:
             self._settle_down()
         else:
             self._extend_deadline()
+        if self._rest_until_seconds != NO_DEADLINE and self._has_been_addressed():
+            self._break(ConnectionLost("the peer speaks out of turn"))
+
+    def _has_been_addressed(self) -> bool:
+        """The peer says something that nobody has asked for."""
+        return not self._wire.awaited and (bool(self._inbox) or not self._parser.is_between_replies)
 
     def stream_ended(self) -> None:
         """The peer will say no more.  Content that is being sent goes on: the reason may have come already."""
@@ -436,7 +457,7 @@ class Connection:
     def _restart_clock(self, stage: Stage | None) -> None:
         """Something new is being waited for, or nothing."""
         self._began_seconds = now = self._loop.time()
-        self.deadline_seconds = self._patience.begin(stage, now)
+        self.deadline_seconds = min(self._patience.begin(stage, now), self._rest_until_seconds)
 
     def _extend_deadline(self) -> None:
         """Some octets of a reply have come, but not its end."""

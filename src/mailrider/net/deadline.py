@@ -11,6 +11,8 @@ import asyncio
 import math
 from typing import Protocol
 
+from mailrider.net.departures import Departures
+
 TICK_SECONDS = 0.1
 """How often the deadlines are looked at.  Postfix's limits are whole seconds; a look at 5,000 costs half a millisecond."""
 
@@ -27,14 +29,18 @@ class Watched(Protocol):
 
 
 class DeadlineWheel:
-    """Watches deadlines on one event loop."""
+    """Watches deadlines on one event loop.
 
-    __slots__ = ("_loop", "_timer", "_watched")
+    `departures` is what else the connections of the loop share; where there are none, each sends at once.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("_loop", "_timer", "_watched", "departures")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, departures: Departures | None = None) -> None:
         self._loop = loop
         self._watched: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.departures = departures
 
     def watch(self, watched: Watched) -> None:
         """Begin to look at this one's deadline."""

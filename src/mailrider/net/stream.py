@@ -95,11 +95,19 @@ class SocketStream:
             return
         except OSError:
             data = b""
-        if data:
-            self._listener.data_received(data)
-        else:
+        if not data:
             self.pause_reading()
             self._listener.stream_ended()
+            return
+        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._watch_again()
+        self._listener.data_received(data)
+
+    def _watch_again(self) -> None:
+        """Go on reading from a socket that has failed: uvloop tells of a failure once, whatever is left to read."""
+        if self._reading:
+            self.pause_reading()
+            self.resume_reading()
 
     def write(self, data: bytes) -> bool:
         """Send now, or as soon as the peer takes it."""
@@ -144,6 +152,7 @@ class SocketStream:
 
     def _tell_failure(self) -> None:
         if not self.closed and self._listener is not None:
+            self._watch_again()
             self._listener.write_failed()
 
     @property

@@ -57,6 +57,8 @@ class LineWriter:
             return
         self._lines.append(line)
         self._waiting_characters += len(line) + 1
+        if self._loop is not None and self._loop.is_running() and self._waiting_characters <= BUFFER_LIMIT_CHARACTERS:
+            return  # the end of the round is being waited for already
         # The public get_running_loop() raises where there is none, at ten times the price.
         loop = asyncio._get_running_loop()
         if loop is None or self._waiting_characters > BUFFER_LIMIT_CHARACTERS:

@@ -5,7 +5,8 @@ there are as many workers as the window is wide, so that no task is made for a m
 added; when it shrinks, one retires after its request.
 
 A destination that is declared dead has all its waiting recipients deferred with the reason of its last failure, as the
-queue manager does (`delivery temporarily suspended: ...`).
+queue manager does (`delivery temporarily suspended: ...`), and so have those that come before `dead_seconds` are over.
+Nothing else is known of a destination once nothing waits for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailrider.clock import Clock
 from mailrider.delivery.traffic import Traffic
@@ -23,6 +24,7 @@ from mailrider.model.request import DeliveryRequest
 from mailrider.queue.window import ConcurrencyWindow, WindowTerms
 
 Deliver = Callable[[DeliveryRequest], Awaitable[DeliveryReport]]
+_Key = tuple[str, str]  # service and destination
 
 
 class Work(Protocol):
@@ -36,8 +38,8 @@ class Work(Protocol):
         """The service that delivers it."""
 
     @property
-    def nexthop(self) -> str:
-        """Where it goes."""
+    def destination(self) -> str:
+        """What it shares a queue with: see `delivery.portions.name_destination`."""
 
     def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
         """The request itself, with hints for the connection cache.  Must not raise."""
@@ -49,10 +51,12 @@ class Work(Protocol):
 class _DestinationQueue:
     """The requests for one destination."""
 
-    __slots__ = ("_burst", "_waiting", "_workers", "terms", "traffic", "window")
+    __slots__ = ("_burst", "_key", "_terms", "_waiting", "_workers", "traffic", "window")
 
-    def __init__(self, burst: Burst, terms: WindowTerms) -> None:
+    def __init__(self, burst: Burst, key: _Key, terms: WindowTerms) -> None:
         self._burst = burst
+        self._key = key
+        self._terms = terms
         self._waiting: deque[Work] = deque()
         self._workers = 0
         self.window = ConcurrencyWindow(terms)
@@ -89,23 +93,32 @@ class _DestinationQueue:
 
     def _learn(self, trouble: DestinationTrouble | None) -> None:
         if trouble is None:
+            if self.window.is_dead:
+                self._burst.revive(self._key)
             self.window.succeed(self.traffic.busy)
         else:
             self.window.fail()
 
     def _suspend(self, trouble: DestinationTrouble | None) -> None:
-        """Defer everything that waits for a dead destination."""
-        assert trouble is not None
+        """Defer everything that waits for a dead destination, and what will."""
+        if trouble is not None:
+            self._burst.bury(self._key, trouble, self._terms.dead_seconds)
         while self._waiting:
-            work = self._waiting.popleft()
-            request = work.open(cache_load=False, cache_store=False)
-            work.report(self._burst.suspend(request, trouble))
+            self._burst.suspend(self._waiting.popleft(), self._key)
+
+
+class _Grave(NamedTuple):
+    """Why a destination is dead, and until when (seconds on the monotonic clock)."""
+
+    trouble: DestinationTrouble
+    until_seconds: float
 
 
 class Burst:
     """Works off a number of requests that are all there at the beginning.
 
-    `deliver` does one of them.  `terms` gives the window of a service.
+    `deliver` does one of them.  `terms` gives the window of a service.  Between two runs only dead destinations are
+    remembered.
     """
 
     def __init__(
@@ -115,22 +128,43 @@ class Burst:
         self.clock = clock
         self._terms = terms
         self._observer = observer
+        self._graves: dict[_Key, _Grave] = {}
 
     async def run(self, works: Iterable[Work]) -> None:
         """Deliver all of them; returns when every one has been reported."""
-        queues: dict[tuple[str, str], _DestinationQueue] = {}
+        queues: dict[_Key, _DestinationQueue] = {}
         for work in works:
-            key = (work.service, work.nexthop)
+            key = (work.service, work.destination)
             queue = queues.get(key)
             if queue is None:
-                queue = queues[key] = _DestinationQueue(self, self._terms(work.service))
+                if self._graves and self._is_dead(key):
+                    self.suspend(work, key)
+                    continue
+                queue = queues[key] = _DestinationQueue(self, key, self._terms(work.service))
             queue.add(work)
         async with asyncio.TaskGroup() as group:
             for queue in queues.values():
                 queue.staff(group)
 
-    def suspend(self, request: DeliveryRequest, trouble: DestinationTrouble) -> DeliveryReport:
-        """What becomes of a request whose destination is dead."""
+    def bury(self, key: _Key, trouble: DestinationTrouble, seconds: float) -> None:
+        """A destination is dead, for so long.  What fails after that changes nothing."""
+        self._graves.setdefault(key, _Grave(trouble, self.clock.monotonic_seconds() + seconds))
+
+    def revive(self, key: _Key) -> None:
+        """It is not dead after all."""
+        self._graves.pop(key, None)
+
+    def _is_dead(self, key: _Key) -> bool:
+        grave = self._graves.get(key)
+        if grave is not None and grave.until_seconds <= self.clock.monotonic_seconds():
+            self.revive(key)
+            return False
+        return grave is not None
+
+    def suspend(self, work: Work, key: _Key) -> None:
+        """Report what becomes of a request whose destination is dead."""
+        trouble = self._graves[key].trouble
+        request = work.open(cache_load=False, cache_store=False)
         now = self.clock.wall_seconds()
         before = max(0.0, request.active_seconds - request.arrival_seconds)
         outcome = Outcome(
@@ -142,4 +176,4 @@ class Burst:
         )
         for recipient in request.envelope.recipients:
             self._observer(RecipientSettled(request, recipient, outcome))
-        return DeliveryReport(tuple(outcome for _ in request.envelope.recipients), trouble)
+        work.report(DeliveryReport(tuple(outcome for _ in request.envelope.recipients), trouble))

@@ -22,13 +22,17 @@ Feedback = Callable[[int], float]
 
 @dataclass(frozen=True, slots=True)
 class WindowTerms:
-    """`limit` 0 means no limit; `failed_cohort_limit` 0 never declares a destination dead."""
+    """`limit` 0 means no limit; `failed_cohort_limit` 0 never declares a destination dead.
+
+    `dead_seconds` is how long a dead destination is left alone (`minimal_backoff_time`).
+    """
 
     initial: int = 5
     limit: int = 20
     positive: Feedback = lambda window: 1.0
     negative: Feedback = lambda window: 1.0
     failed_cohort_limit: float = 1.0
+    dead_seconds: float = 300.0
 
 
 class ConcurrencyWindow:

@@ -1,24 +1,37 @@
 """A mail transaction that sends its content with BDAT (RFC 3030): no DATA, no dot, no dot stuffing.
 
-Under PIPELINING a small message goes out whole, envelope and content in one group: one round trip.  A message of more than
-`WHOLE_LIMIT_OCTETS`, and any message over LMTP, waits for the replies to RCPT first, so that nothing large is sent for
-nobody, and so that it is known how many replies will come.  Large content goes out in chunks, with up to `UNANSWERED_CHUNKS`
-of them unanswered.
+Three ways, by what is known of the server:
 
-A server that announces CHUNKING and then does not know BDAT would take the content for commands, and content is written by
-strangers.  So a server that has not proved itself yet gets the first line alone, and the rest only when that was taken.  If it
-was not, `bdat_failed` is True, there is nothing to do but to hang up, undecided recipients stay undecided, and the message
-can go to the same server with DATA.
+* It has *proved* on this connection that it understands BDAT, takes groups of commands (RFC 2920), and the message has at most
+  `WHOLE_LIMIT_OCTETS`: envelope and content go out behind each other, in one round trip.  LMTP never does that, since it
+  must be known how many replies will come.
+* It has proved itself, and the message is large: the replies to RCPT are awaited, so that nothing large is sent for nobody;
+  then come chunks, with up to `UNANSWERED_CHUNKS` of them unanswered.
+* It has not proved itself yet.  A server that announces CHUNKING and does not know BDAT takes the content for commands, and
+  content is written by strangers.  So the first chunk holds the beginning of one line and no line end: it can become a command
+  nowhere.  It rides with the envelope; all else waits until it has been taken.
+
+Where BDAT is not understood, `bdat_failed` is True: the connection is given up, undecided recipients stay undecided, and the
+message can go to the same server with DATA.  A connection that breaks, or a server that falls silent, over that first chunk
+counts as well, since nothing is lost by asking again with DATA.
+
+A chunk that is refused decides for the whole message.  The chunks behind it that are on their way already are the server's to
+throw away (RFC 3030 §2); their replies are read and mean nothing.
+
+Known fault: replies are matched in order, so that a server that answers one chunk twice is ahead by one from then on, as it
+would be with smtp(8).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
+from itertools import chain
 
-from mailrider.errors import ContentUnreadable, WireTrouble
+from mailrider.errors import ConnectionLost, ContentTrouble, LocalDataError, TimedOut, WireTrouble
 from mailrider.smtp.refusal import Refusal, Scope, refuse_command
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.stage import BDAT, CONTENT, DATA, QUIT, Stage
+from mailrider.smtp.stage import BDAT, CHUNK, CONTENT, DATA, QUIT, Stage
 from mailrider.smtp.transaction import Order, Transaction
 from mailrider.smtp.trouble import Trouble
 from mailrider.smtp.wire import AWAIT_REPLY, Script, Transmit, Want, Wire
@@ -32,54 +45,115 @@ CHUNK_OCTETS = 512 * 1024
 UNANSWERED_CHUNKS = 4
 """Enough to keep a far server busy; more would only fill its memory."""
 
+PROBE_LIMIT_OCTETS = 256
+"""The first chunk for a server that has not proved itself: with what follows it, still shorter than a command line may be."""
+
 NOT_UNDERSTOOD = frozenset({500, 501, 502, 503, 504})
 """Replies that say "I do not know this" or "not now" to a BDAT that was well-formed and in its place."""
+
+UNKNOWN_COMMAND = frozenset({500, 502})
+"""Those among them that nobody gives who knows BDAT."""
+
+# One line end, where the content begins with it, or all of a line but its end.
+_PROBE = re.compile(rb"\r?\n|\r|[^\r\n]{1,%d}" % PROBE_LIMIT_OCTETS)
 
 
 class ChunkedTransaction(Transaction):
     """See `Transaction`.
 
     `size_octets` is that of the content as it will be sent, as far as is known; `proved` tells whether this server has taken
-    BDAT before.
+    BDAT before, on this connection.
     """
 
-    __slots__ = ("_proved", "_size_octets", "bdat_failed")
+    __slots__ = ("_content", "_first_reply", "_probe", "_proved", "_size_octets", "bdat_failed")
 
     def __init__(self, order: Order, size_octets: int, *, proved: bool) -> None:
         super().__init__(order)
         self._size_octets = size_octets
         self._proved = proved
+        self._probe = b""
+        self._first_reply: Reply | None = None
+        self._content: Iterator[bytes] = iter(())
         self.bdat_failed = False
-
-    def run(self, wire: Wire) -> Script[None]:
-        """The dialogue, from top to bottom."""
-        try:
-            small = self._size_octets <= WHOLE_LIMIT_OCTETS
-            if wire.pipelining and small and self._proved and not self.order.lmtp:
-                yield from self._send_whole(wire)
-            else:
-                yield from self._send_envelope(wire)
-                if self._accepted:
-                    yield from self._send_chunks(wire)
-                else:
-                    yield from self._abandon(wire)
-        except (WireTrouble, ContentUnreadable) as cause:
-            wire.reusable = False
-            self.trouble = Trouble(cause, self._unanswered[0] if self._unanswered else CONTENT)
-
-    def _envelope(self) -> Iterator[tuple[Stage, bytes]]:
-        return ((stage, line) for stage, line in super()._envelope() if stage is not DATA)
 
     @property
     def bdat_taken(self) -> bool:
         """The server has accepted a chunk."""
-        return self._proved and any(isinstance(verdict, Reply) for verdict in self.verdicts)
+        return self._proved
+
+    def run(self, wire: Wire) -> Script[None]:
+        """The dialogue, from top to bottom."""
+        try:
+            whole = self._look_at_content(wire)
+            if whole is not None:
+                yield from self._send_whole(wire, whole)
+            else:
+                yield from self._send_envelope(wire)
+                yield from self._go_on(wire)
+        except (WireTrouble, ContentTrouble) as cause:
+            wire.reusable = False
+            self._break_off(cause)
+
+    def _break_off(self, cause: WireTrouble | ContentTrouble) -> None:
+        if None not in self.verdicts:
+            self.in_doubt = False  # whatever has gone wrong concerns nobody
+            return
+        unanswered = self._unanswered
+        if not self._proved and self._accepted and list(unanswered) == [CHUNK]:
+            self.bdat_failed = isinstance(cause, ConnectionLost | TimedOut)
+        stage = unanswered[0] if unanswered else CONTENT
+        self.trouble = Trouble(cause, BDAT if self.in_doubt else stage)
+
+    # -- before anything is sent -----------------------------------------------------------------------------------
+
+    def _look_at_content(self, wire: Wire) -> bytes | None:
+        """Read the beginning of the content: all of it where it is to go out whole, else as much as makes a probe.
+
+        Trouble with it is put off until the content is due, since the envelope may be refused anyway.
+        """
+        goes_whole = wire.pipelining and self._proved and not self.order.lmtp and self._size_octets <= WHOLE_LIMIT_OCTETS
+        limit = WHOLE_LIMIT_OCTETS if goes_whole else 0 if not self._proved else -1
+        seen: list[bytes] = []
+        size = 0
+        pieces = self.order.content()
+        try:
+            while size <= limit:
+                piece = next(pieces, None)
+                if piece is None and goes_whole:
+                    return b"".join(seen)
+                if piece is None:
+                    break
+                seen.append(piece)
+                size += len(piece)
+        except (ContentTrouble, LocalDataError) as trouble:
+            pieces = _fail(trouble)
+        beginning = b"".join(seen)
+        if not self._proved and (probe := _PROBE.match(beginning)):
+            self._probe = probe.group()
+        self._content = chain((beginning[len(self._probe) :],), pieces)
+        return None
+
+    def _envelope(self, wire: Wire) -> Iterator[tuple[Stage, bytes]]:
+        for stage, line in super()._envelope(wire):
+            if stage is not DATA:
+                yield stage, line
+        if self._probe:
+            yield CHUNK, b"BDAT %d\r\n%b" % (len(self._probe), self._probe)
+
+    def _is_pointless(self, stage: Stage) -> bool:
+        return super()._is_pointless(stage) or (stage is CHUNK and not self._accepted)
+
+    def _take(self, stage: Stage, reply: Reply) -> None:
+        if stage is CHUNK:
+            self._first_reply = reply
+        else:
+            super()._take(stage, reply)
 
     # -- one group -------------------------------------------------------------------------------------------------
 
-    def _send_whole(self, wire: Wire) -> Script[None]:
+    def _send_whole(self, wire: Wire, content: bytes) -> Script[None]:
         """Envelope and content behind each other, then all the replies."""
-        for stage, line in self._envelope():
+        for stage, line in self._envelope(wire):
             if not wire.has_room_for(line):
                 yield from self._catch_up()
                 if self._is_pointless(stage):
@@ -87,86 +161,109 @@ class ChunkedTransaction(Transaction):
                     return
             wire.send(stage, line)
             self._unanswered.append(stage)
-        content = b"".join(self.order.content())
         wire.send(BDAT, b"BDAT %d LAST\r\n" % len(content))
         self._unanswered.append(BDAT)
         wire.out.append(content)
-        self.in_doubt = True
         keep = self._end(wire)
-        last = yield from self._catch_up_to_chunk()
-        self._unanswered.popleft()
-        self.in_doubt = False
-        self._conclude([self._accepted], [last], keep, wire)
-
-    def _catch_up_to_chunk(self) -> Generator[Want, Reply | None, Reply]:
-        """Account for the replies to the envelope; the next one, to BDAT, is returned."""
-        while True:
-            reply = yield AWAIT_REPLY
-            assert reply is not None
-            stage = self._unanswered[0]
-            if stage is BDAT:
-                return reply
-            self._take(stage, reply)
+        while self._unanswered[0] is not BDAT:
+            reply = yield from self._next_reply(pop=False)
+            self._take(self._unanswered[0], reply)
             self._unanswered.popleft()
+        reply = yield from self._next_reply()
+        self._take_last(self._accepted, reply, wire)
+        self._conclude(keep, wire)
+
+    def _next_reply(self, *, pop: bool = True) -> Generator[Want, Reply | None, Reply]:
+        reply = yield AWAIT_REPLY
+        assert reply is not None
+        if pop:
+            self._unanswered.popleft()
+        return reply
 
     # -- in chunks -------------------------------------------------------------------------------------------------
 
+    def _go_on(self, wire: Wire) -> Script[None]:
+        """The envelope has been answered, and so has the first chunk where it went with it."""
+        first = self._first_reply
+        if first is not None and first.code // 100 == 2:
+            self._proved = True
+        if not self._accepted:
+            if first is not None and first.code in UNKNOWN_COMMAND:
+                wire.reusable = False  # it sits in the middle of what it takes for a command
+            else:
+                yield from self._abandon(wire)
+        elif first is not None and not self._proved:
+            yield from self._give_up(wire, first)
+        else:
+            yield from self._send_chunks(wire)
+
     def _send_chunks(self, wire: Wire) -> Script[None]:
-        """Content in chunks; the replies to all but the last chunk are read on the way."""
+        """Content in chunks; replies are read on the way as far as too many of them are owed."""
         held: bytes | None = None
-        for chunk in _gather(self.order.content(), first_line_alone=not self._proved):
+        for chunk in _gather(self._content):
             if held is not None:
-                refusal = yield from self._send_chunk(wire, held, last=False)
-                self._proved = True
-                if refusal is not None:
-                    yield from self._give_up(wire, refusal)
+                line = b"BDAT %d\r\n" % len(held)
+                if not (yield from self._transmit(wire, CHUNK, line, held)):
+                    return
+                if not (yield from self._read_replies(wire, UNANSWERED_CHUNKS if wire.pipelining else 0)):
                     return
             held = chunk
-        owed = [[index] for index in self._accepted] if self.order.lmtp else [self._accepted]
-        yield from self._send_chunk(wire, held or b"", last=True)
-        for _ in range(len(owed) - 1):
-            wire.expect(BDAT)
-            self._unanswered.append(BDAT)
-        self.in_doubt = True
-        keep = self._end(wire)
-        replies: list[Reply] = []
-        while self._unanswered:
-            reply = yield AWAIT_REPLY
-            assert reply is not None
-            self._unanswered.popleft()
-            replies.append(reply)
-        self.in_doubt = False
-        self._conclude(owed, replies, keep, wire)
+        # In LMTP only an intact transaction has a reply for each recipient at its end.
+        if self.order.lmtp and not (yield from self._read_replies(wire, 0)):
+            return
+        held = held or b""
+        if (yield from self._transmit(wire, BDAT, b"BDAT %d LAST\r\n" % len(held), held)):
+            yield from self._await_end(wire)
 
-    def _send_chunk(self, wire: Wire, chunk: bytes, *, last: bool) -> Generator[Want, Reply | None, Reply | None]:
-        """Send one chunk, and read replies until few enough are owed; one that refuses is returned."""
-        wire.send(BDAT, b"BDAT %d%s\r\n" % (len(chunk), b" LAST" if last else b""))
-        self._unanswered.append(BDAT)
-        yield Transmit(iter((chunk,)))
-        allowed = UNANSWERED_CHUNKS if wire.pipelining and self._proved else 0
-        while not last and len(self._unanswered) > allowed:
-            reply = yield AWAIT_REPLY
-            assert reply is not None
-            self._unanswered.popleft()
+    def _transmit(self, wire: Wire, stage: Stage, line: bytes, chunk: bytes) -> Generator[Want, Reply | None, bool]:
+        """Send one chunk; False if the server hung up meanwhile and had said why."""
+        wire.send(stage, line)
+        self._unanswered.append(CHUNK)
+        try:
+            yield Transmit(iter((chunk,)))
+        except ConnectionLost as lost:
+            yield from self._read_last_words(wire, lost)
+            return False
+        self._unanswered[-1] = stage
+        return True
+
+    def _read_replies(self, wire: Wire, allowed: int) -> Generator[Want, Reply | None, bool]:
+        """Read replies until few enough are owed; False if one of them refuses the message."""
+        while len(self._unanswered) > allowed:
+            reply = yield from self._next_reply()
             if reply.code // 100 != 2:
-                return reply
-        return None
+                yield from self._give_up(wire, reply)
+                return False
+        return True
 
     def _give_up(self, wire: Wire, reply: Reply) -> Script[None]:
-        """A chunk in the middle was refused, and so is the message."""
-        while self._unanswered:
-            yield AWAIT_REPLY
-            self._unanswered.popleft()
-        self._decide_chunk(self._accepted, reply)
+        """A chunk was refused, and so is the message."""
+        self._refuse_chunk(reply)
         if self.bdat_failed:
             wire.reusable = False
-        else:
-            yield from self._abandon(wire)
+            return
+        while self._unanswered:
+            yield from self._next_reply()
+        yield from self._abandon(wire)
+
+    def _read_last_words(self, wire: Wire, lost: ConnectionLost) -> Script[None]:
+        """The server hung up in the middle of a chunk: perhaps it said why.  That it takes that chunk cannot be true."""
+        wire.reusable = False
+        try:
+            while len(self._unanswered) > 0:
+                reply = yield from self._next_reply()
+                if reply.code // 100 != 2:
+                    self._refuse_chunk(reply)
+                    return
+        except WireTrouble:
+            pass
+        raise lost
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _end(self, wire: Wire) -> bool:
         """The last chunk is written: let the next transaction begin, or say QUIT."""
+        self.in_doubt = wire.unclean = True
         keep = self._keeps_open(wire)
         if keep:
             wire.release()
@@ -174,41 +271,77 @@ class ChunkedTransaction(Transaction):
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep
 
-    def _conclude(self, owed: list[list[int]], replies: list[Reply], keep: bool, wire: Wire) -> None:
-        """Decide by the last replies.  More replies than are owed are those to earlier chunks: they come first."""
-        early, final = replies[: len(replies) - len(owed)], replies[len(replies) - len(owed) :]
-        bad = next((reply for reply in early if reply.code // 100 != 2), None)
-        for indexes, reply in zip(owed, final, strict=True):
-            self._decide_chunk(indexes, bad or reply)
+    def _await_end(self, wire: Wire) -> Script[None]:
+        """The replies to the chunks before the last, then those to the last one."""
+        owed = [[index] for index in self._accepted] if self.order.lmtp else [self._accepted]
+        for _ in range(len(owed) - 1):
+            wire.expect(BDAT)
+            self._unanswered.append(BDAT)
+        keep = self._end(wire)
+        while len(self._unanswered) > len(owed) and not self.bdat_failed:
+            reply = yield from self._next_reply()
+            if reply.code // 100 != 2:
+                self._refuse_chunk(reply)
+        for indexes in owed:
+            if not self.bdat_failed:
+                reply = yield from self._next_reply()
+                self._take_last(indexes, reply, wire)
+        self._conclude(keep, wire)
+
+    def _conclude(self, keep: bool, wire: Wire) -> None:
+        self.in_doubt = False
         if self.bdat_failed:
-            wire.reusable = False
-            wire.ending = False
+            wire.reusable = wire.ending = False  # hang up, and do not wait for the reply to QUIT
             return
         self._quit_unless(keep, wire)
         if self._complained:
             wire.reusable = False
 
-    def _decide_chunk(self, indexes: list[int], reply: Reply) -> None:
-        if reply.code in NOT_UNDERSTOOD and indexes:
+    # -- verdicts --------------------------------------------------------------------------------------------------
+
+    def _refuse_chunk(self, reply: Reply) -> None:
+        """A chunk before the last was refused: the first such reply decides for everybody."""
+        if None not in self.verdicts:
+            return
+        if self._shows_misunderstanding(reply):
             self.bdat_failed = True
+        else:
+            self._refuse_all(reply, BDAT)
+
+    def _take_last(self, indexes: list[int], reply: Reply, wire: Wire) -> None:
+        """A reply to the last chunk, for these recipients."""
+        undecided = [index for index in indexes if self.verdicts[index] is None]
+        if not undecided:
             return
         verdict: Reply | Refusal = reply
-        if reply.code // 100 != 2:
+        if reply.code // 100 == 2:
+            self._proved = True
+            wire.unclean = False
+        elif self._shows_misunderstanding(reply):
+            self.bdat_failed = True
+            return
+        else:
             scope = Scope.RECIPIENT if self.order.lmtp else Scope.MESSAGE
             verdict = refuse_command(scope, reply, BDAT, self.order.peer)
-        for index in indexes:
+        for index in undecided:
             self._decide(index, verdict)
 
+    def _shows_misunderstanding(self, reply: Reply) -> bool:
+        """Whether this is about BDAT and not about the message.
 
-def _gather(pieces: Iterator[bytes], *, first_line_alone: bool) -> Iterator[bytes]:
-    """Pieces of any size as chunks of `CHUNK_OCTETS`, a first line alone in front where that is wanted."""
+        A server that has not taken a chunk yet has seen nothing that it could judge, so its complaints of the class x.5.x
+        (RFC 3463 §3.6) are about BDAT.  One that has, and answers for a recipient of LMTP, means that recipient.
+        """
+        if self._proved and self.order.lmtp:
+            return False
+        return reply.code in NOT_UNDERSTOOD or (not self._proved and reply.status.startswith("5.5."))
+
+
+def _gather(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pieces of any size as chunks of `CHUNK_OCTETS`; the last one is as long as it is."""
     gathered = b""
     for piece in pieces:
         gathered += piece
-        if first_line_alone and b"\n" in gathered:
-            line, newline, gathered = gathered.partition(b"\n")
-            first_line_alone = False
-            yield line + newline
         if len(gathered) >= CHUNK_OCTETS:
             view = memoryview(gathered)
             whole = len(gathered) - len(gathered) % CHUNK_OCTETS
@@ -217,3 +350,9 @@ def _gather(pieces: Iterator[bytes], *, first_line_alone: bool) -> Iterator[byte
             gathered = gathered[whole:]
     if gathered:
         yield gathered
+
+
+def _fail(trouble: Exception) -> Iterator[bytes]:
+    """A content that breaks off."""
+    yield from ()  # what makes this function a generator
+    raise trouble

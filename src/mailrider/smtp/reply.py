@@ -29,6 +29,12 @@ LINE_LIMIT_OCTETS = 2048
 REPLY_LIMIT_OCTETS = 8 * 1024 * 1024
 """What one reply may hold altogether.  Greetings of 20,000 lines have been seen (0.6 MB); nobody needs more."""
 
+KNOWN_LINES_LIMIT = 16
+"""Replies that are remembered: a server says the same words to the same command, so most replies need no second look."""
+
+KNOWN_LINE_LIMIT_OCTETS = 128
+"""Longer ones are not remembered, so that an idle connection stays small."""
+
 # Controls, and the separators that some log readers take for line ends.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DIGITS = re.compile(rb"[0-9]+")
@@ -60,13 +66,14 @@ class Reply:
     them.  `last` is the last line, which decides the status even where the text was full before it came.
     """
 
-    __slots__ = ("_text", "code", "garbled", "last", "octets")
+    __slots__ = ("_status", "_text", "code", "garbled", "last", "octets")
 
     def __init__(self, code: int, octets: tuple[bytes, ...], last: bytes, garbled: bool = False) -> None:
         self.code = code
         self.octets = octets
         self.last = last
         self.garbled = garbled
+        self._status: str | None = None
         self._text: str | None = None
 
     @property
@@ -84,11 +91,9 @@ class Reply:
     @property
     def status(self) -> str:
         """The enhanced status code: the server's, or one made from the class of its code."""
-        digit = self.last[:1].decode("latin-1")
-        if digit not in ("2", "4", "5"):
-            return status_code.PROTOCOL_ERROR
-        given = status_code.parse_status(make_printable(self.last[3:]).lstrip(" "))
-        return given if given is not None and given[0] == digit else status_code.of_reply_class(digit)
+        if self._status is None:
+            self._status = _status_of(self.last)
+        return self._status
 
     @property
     def is_syntax_complaint(self) -> bool:
@@ -97,6 +102,15 @@ class Reply:
 
     def __repr__(self) -> str:
         return f"<Reply {self.text}>"
+
+
+def _status_of(last: bytes) -> str:
+    """The enhanced status code of a reply by its last line."""
+    digit = last[:1].decode("latin-1")
+    if digit not in ("2", "4", "5"):
+        return status_code.PROTOCOL_ERROR
+    given = status_code.parse_status(make_printable(last[3:]).lstrip(" "))
+    return given if given is not None and given[0] == digit else status_code.of_reply_class(digit)
 
 
 class GarbageLine(NamedTuple):
@@ -140,8 +154,8 @@ class ReplyParser:
     """
 
     __slots__ = (
-        "_cut", "_garbled", "_kept_octets", "_limit", "_lines", "_noted", "_overflowed", "_partial", "_total_octets", "_utf8",
-        "notes", "rewrite",
+        "_cut", "_garbled", "_kept_octets", "_known", "_limit", "_lines", "_noted", "_overflowed", "_partial", "_total_octets",
+        "_utf8", "notes", "rewrite",
     )  # fmt: skip
 
     def __init__(
@@ -156,6 +170,7 @@ class ReplyParser:
         self.rewrite = rewrite
         self.notes: list[Note] = []
         self._partial = b""  # the beginning of a line, at most the limit and one more octet
+        self._known: dict[bytes, Reply] = {}  # replies of one line that have come before
         self._cut = False  # the rest of the current line is to be dropped
         self._lines: list[bytes] = []  # the lines of the current reply
         self._kept_octets = 0
@@ -175,27 +190,38 @@ class ReplyParser:
         if self._partial:
             lines[0] = self._partial + lines[0]
         rest = lines.pop()
+        known = self._known if self.rewrite is None else {}
         replies: list[Reply] = []
         for line in lines:
-            stripped = line.rstrip(b"\r")
-            # The common line: it ends a reply of one line, and nothing about it is odd.
-            if (
-                stripped[3:4] == b" "
-                and not self._total_octets
-                and stripped[:3].isdigit()
-                and len(line) <= self._limit
-                and self.rewrite is None
-                and (self._utf8 or stripped.isascii())
-                and b"\0" not in stripped
-            ):
-                replies.append(Reply(int(stripped[:3]), (stripped,), stripped))
-            else:
-                reply = self._take_odd_line(stripped, len(line))
-                if reply is not None:
-                    replies.append(reply)
-            self._cut = False
+            reply = None if self._total_octets else known.get(line)
+            if reply is None:
+                reply = self._take_line(line)
+                self._cut = False
+            if reply is not None:
+                replies.append(reply)
         self._keep_rest(rest)
         return replies
+
+    def _take_line(self, line: bytes) -> Reply | None:
+        """Take a line that is not known yet; return the reply if that ends it."""
+        stripped = line.rstrip(b"\r")
+        # The common line: it ends a reply of one line, and nothing about it is odd.
+        if (
+            stripped[3:4] == b" "
+            and not self._total_octets
+            and stripped[:3].isdigit()
+            and len(line) <= self._limit
+            and self.rewrite is None
+            and (self._utf8 or stripped.isascii())
+            and b"\0" not in stripped
+        ):
+            reply = Reply(int(stripped[:3]), (stripped,), stripped)
+            if len(line) <= KNOWN_LINE_LIMIT_OCTETS:
+                if len(self._known) >= KNOWN_LINES_LIMIT:
+                    self._known.clear()
+                self._known[line] = reply
+            return reply
+        return self._take_odd_line(stripped, len(line))
 
     def _keep_rest(self, rest: bytes) -> None:
         """Remember the beginning of an unfinished line, and count what it costs."""

@@ -42,6 +42,7 @@ DOT = Stage(
     "smtp_data_done_timeout",
     "end of DATA command",
 )
+CHUNK = Stage("BDAT", "sending message body", "smtp_data_xfer_timeout", "BDAT command")
 BDAT = Stage(
     "BDAT",
     "sending end of data -- message may be sent more than once",
@@ -53,7 +54,8 @@ PROBE = Stage("RSET", "sending RSET probe", "smtp_rset_timeout", "RSET probe")
 QUIT = Stage("QUIT", "sending QUIT", "smtp_quit_timeout", "QUIT command")
 
 STAGES = (
-    GREETING, EHLO, HELO, LHLO, STARTTLS, XFORWARD_NAME, XFORWARD_HELO, MAIL, RCPT, DATA, CONTENT, DOT, BDAT, RSET, PROBE, QUIT,
+    GREETING, EHLO, HELO, LHLO, STARTTLS, XFORWARD_NAME, XFORWARD_HELO, MAIL, RCPT, DATA, CONTENT, DOT, CHUNK, BDAT,
+    RSET, PROBE, QUIT,
 )  # fmt: skip
 
 TimeLimits = Mapping[Stage, float]

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
-from mailrider.errors import ConnectionLost, ContentUnreadable, WireTrouble
+from mailrider.errors import ConnectionLost, ContentTrouble, WireTrouble
 from mailrider.smtp.refusal import Refusal, Scope, refuse_command
 from mailrider.smtp.reply import Reply
 from mailrider.smtp.stage import CONTENT, DATA, DOT, MAIL, PROBE, QUIT, RCPT, RSET, Stage
@@ -38,9 +38,9 @@ PROBE_DATA = "data"
 class Order(NamedTuple):
     """What a transaction has to say, ready for the wire.
 
-    `peer` is how the log calls the server (`H[A]`).  `before` are commands that precede MAIL and whose refusal
-    only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF and with its
-    dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
+    `peer` is how the log calls the server (`H[A]`), `relay` how warnings do (`H[A]:P`).  `before` are commands that precede
+    MAIL and whose refusal only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF
+    and with its dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
     `check_alive` puts RSET in front of it all, for a connection that has been idle.  `dot_delay_seconds` keeps the dot out of
     the last packet of the content (`smtp_pix_workarounds`).
     """
@@ -56,6 +56,7 @@ class Order(NamedTuple):
     check_alive: bool = False
     await_quit: bool = False
     dot_delay_seconds: float = 0.0
+    relay: str = ""
 
 
 class Transaction:
@@ -99,7 +100,7 @@ class Transaction:
                 wire.reusable = False  # inside DATA there is no way back but to hang up
             else:
                 yield from self._send_content(wire)
-        except (WireTrouble, ContentUnreadable) as cause:
+        except (WireTrouble, ContentTrouble) as cause:
             wire.reusable = False
             self.trouble = Trouble(cause, self._unanswered[0] if self._unanswered else CONTENT)
 
@@ -108,7 +109,7 @@ class Transaction:
     def _send_envelope(self, wire: Wire) -> Generator[Want, Reply | None, Reply | None]:
         """Everything up to DATA.  Returns the reply to DATA, or None if the course was corrected before it."""
         unanswered = self._unanswered
-        for stage, line in self._envelope():
+        for stage, line in self._envelope(wire):
             if not wire.has_room_for(line):
                 yield from self._catch_up()
                 if self._is_pointless(stage):
@@ -118,9 +119,10 @@ class Transaction:
         last = yield from self._catch_up()
         return None if self.order.probe == PROBE_RCPT else last
 
-    def _envelope(self) -> Iterator[tuple[Stage, bytes]]:
+    def _envelope(self, wire: Wire) -> Iterator[tuple[Stage, bytes]]:
         order = self.order
-        if order.check_alive:
+        if order.check_alive or wire.unclean:
+            wire.unclean = False
             yield PROBE, b"RSET\r\n"
         yield from order.before
         yield MAIL, order.mail
@@ -161,7 +163,8 @@ class Transaction:
             if not accepted:
                 raise ConnectionLost("the connection does not take RSET any more")
         elif not accepted:
-            self.warnings.append(f"host {self.order.peer} said: {reply.text} (in reply to {stage.reply_to})")
+            host = self.order.relay or self.order.peer
+            self.warnings.append(f"host {host} said: {reply.text} (in reply to {stage.reply_to})")
 
     def _take_rcpt(self, reply: Reply) -> None:
         index = self._next_rcpt

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mailrider.errors import ContentUnreadable, WireTrouble
+from mailrider.errors import ContentTrouble, WireTrouble
 from mailrider.smtp.stage import Stage
 
 
 class Trouble(NamedTuple):
     """The conversation broke: how, and at which stage."""
 
-    cause: WireTrouble | ContentUnreadable
+    cause: WireTrouble | ContentTrouble
     stage: Stage

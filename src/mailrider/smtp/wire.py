@@ -37,9 +37,10 @@ class AwaitReply(NamedTuple):
 
 
 class Transmit(NamedTuple):
-    """Send content.  The pieces are ready for the wire; asking for one may raise `errors.ContentUnreadable`.
+    """Send content.  The pieces are ready for the wire; asking for one may raise `errors.ContentTrouble` or
+    `errors.LocalDataError`.
 
-    The driver throws `errors.ContentUnreadable` into the script when that happens.
+    The driver throws that into the script when it happens.
     """
 
     pieces: Iterator[bytes]
@@ -73,11 +74,12 @@ class Wire:
     the conversation has gone wrong in a way that makes the next reply doubtful.  `garbled`: there was garbage in a reply, so
     the connection serves for what is under way and is not to be kept.  `current` is the run that is
     writing now; the driver sets it before it resumes a script.  `free` tells whether another script may write;
-    `ending` that QUIT has been written, so that the connection closes with the last reply.
+    `ending` that QUIT has been written, so that the connection closes with the last reply.  `unclean`: the server may be left
+    inside a transaction, so that the next one has to begin with RSET.
     """
 
     __slots__ = (
-        "_unanswered_octets", "awaited", "current", "ending", "free", "garbled", "out", "pipelining", "reusable",
+        "_unanswered_octets", "awaited", "current", "ending", "free", "garbled", "out", "pipelining", "reusable", "unclean",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -88,6 +90,7 @@ class Wire:
         self.garbled = False
         self.ending = False
         self.free = True
+        self.unclean = False
         self.current: object = None
         self._unanswered_octets = 0
 

@@ -22,6 +22,9 @@ MEMORY_LIMIT_OCTETS = 256 * 1024
 CHUNK_OCTETS = 128 * 1024
 """How much is read at once: two socket buffers' worth."""
 
+LOOK_OCTETS = 16 * 1024
+"""How much is asked for where nothing more is expected."""
+
 HEADER_LOOK_OCTETS = 64 * 1024
 """How far the label of the primary header is looked for."""
 
@@ -106,7 +109,7 @@ def read_message(path: str) -> Message:
         octets = os.read(descriptor, MEMORY_LIMIT_OCTETS + 1)
         if len(octets) > MEMORY_LIMIT_OCTETS:
             return FileMessage(path)
-        while more := os.read(descriptor, MEMORY_LIMIT_OCTETS):
+        while more := os.read(descriptor, LOOK_OCTETS):
             octets += more  # a pipe gives what it has
             if len(octets) > MEMORY_LIMIT_OCTETS * 8:
                 raise MissingInput(f"message file {path} is not a plain file and too large to be held in memory")

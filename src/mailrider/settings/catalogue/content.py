@@ -11,47 +11,47 @@ class Content(Section, title="message content"):
 
     disable_mime_output_conversion = Flag(
         "no", "Send 8-bit content as it is to servers that do not offer 8BITMIME.",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     mime_boundary_length_limit = Count(
         "2048", "How many octets of a multipart boundary are compared.",
-        least=1, in_effect=False,
+        least=1, in_effect=True,
     )  # fmt: skip
     mime_nesting_limit = Count(
         "100", "How deep multiparts may be nested in a message that has to be converted.",
-        least=1, in_effect=False,
+        least=1, in_effect=True,
     )  # fmt: skip
     smtp_header_checks = Tables(
         "", "Tables that see each ordinary header while it is sent.",
-        since="2.5", in_effect=False,
+        since="2.5", in_effect=True,
     )  # fmt: skip
     smtp_mime_header_checks = Tables(
         "", "Tables that see each MIME header while it is sent.",
-        since="2.5", in_effect=False,
+        since="2.5", in_effect=True,
     )  # fmt: skip
     smtp_nested_header_checks = Tables(
         "", "Tables that see the ordinary headers of attached messages while they are sent.",
-        since="2.5", in_effect=False,
+        since="2.5", in_effect=True,
     )  # fmt: skip
     smtp_body_checks = Tables(
         "", "Tables that see each line of the body while it is sent.",
-        since="2.5", in_effect=False,
+        since="2.5", in_effect=True,
     )  # fmt: skip
     smtp_generic_maps = Tables(
         "", "Tables that rewrite addresses in the envelope and the headers while they are sent.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     propagate_unmatched_extensions = Words(
         "canonical, virtual", "Which kinds of rewriting carry an address extension over to the result.",
-        since="pre-2.0", of=("canonical", "virtual", "alias", "forward", "include", "generic"), in_effect=False,
+        since="pre-2.0", of=("canonical", "virtual", "alias", "forward", "include", "generic"), in_effect=True,
     )  # fmt: skip
     recipient_delimiter = Text(
         "", "The characters that set an extension off from the user name.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     header_size_limit = Count(
         "102400", "How many octets of one header are looked at as a header.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     header_address_token_limit = Count(
         "10240", "How many tokens of an address header are rewritten.",

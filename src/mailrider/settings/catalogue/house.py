@@ -28,7 +28,7 @@ class House(Section, title="this host"):
     )  # fmt: skip
     myorigin = Text(
         "$myhostname", "The domain that is added to addresses without one.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     mynetworks = Patterns(
         "", "The networks whose clients may relay; by default those of the interfaces.",
@@ -88,5 +88,5 @@ class House(Section, title="this host"):
     )  # fmt: skip
     parent_domain_matches_subdomains = Words(
         SUBDOMAIN_PARAMETERS, "The parameters in which a domain also stands for the domains below it.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip

@@ -13,7 +13,7 @@ class Routing(Section, title="routing"):
 
     mydestination = Patterns(
         "$myhostname, localhost.$mydomain, localhost", "The domains whose mail is delivered on this host.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     relay_domains = Patterns(
         "${{$compatibility_level} <level {2} ? {$mydestination} : {}}", "The domains whose mail is passed on for them.",
@@ -70,7 +70,7 @@ class Queue(Section, title="queue"):
 
     minimal_backoff_time = Seconds(
         "300s", "The shortest pause between two attempts.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     maximal_backoff_time = Seconds(
         "4000s", "The longest pause between two attempts.",

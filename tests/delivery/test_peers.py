@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from mailrider.delivery import peers
+from mailrider.delivery.peers import MEMORY_SECONDS, PeerMemory
+from mailrider.model.server import Family, Server
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def monotonic_seconds(self) -> float:
+        return self.seconds
+
+    def wall_seconds(self) -> float:
+        raise AssertionError("the calendar may jump")
+
+
+def server(number: int, port: int = 25, host: str = "mx.test") -> Server:
+    return Server(host, f"192.0.2.{number}", port, Family.IPV4)
+
+
+def test_a_server_is_known_by_its_address_and_port() -> None:
+    memory = PeerMemory(Clock())
+    memory.remember_bdat_failure(server(1))
+    assert memory.fails_bdat(server(1))
+    assert memory.fails_bdat(server(1, host="other.test"))
+    assert not memory.fails_bdat(server(1, port=24))
+    assert not memory.fails_bdat(server(2))
+
+
+def test_it_may_have_been_mended_by_tomorrow() -> None:
+    clock = Clock()
+    memory = PeerMemory(clock)
+    memory.remember_bdat_failure(server(1))
+    clock.seconds += MEMORY_SECONDS - 1
+    assert memory.fails_bdat(server(1))
+    clock.seconds += 1
+    assert not memory.fails_bdat(server(1))
+    memory.remember_bdat_failure(server(1))
+    assert memory.fails_bdat(server(1))
+
+
+def test_those_that_failed_longest_ago_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "PEERS_LIMIT", 3)
+    memory = PeerMemory(Clock())
+    for number in (1, 2, 3, 1, 4):
+        memory.remember_bdat_failure(server(number))
+    assert [number for number in range(5) if memory.fails_bdat(server(number))] == [1, 3, 4]
