@@ -71,7 +71,7 @@ def test_a_table_that_cannot_be_opened_is_named_with_its_parameter(field: str, t
 def test_an_empty_answer_is_trouble_and_names_the_parameter() -> None:
     opened = open_lookups(settings_of("smtp_pix_workaround_maps=static:{}"), refuse_warning)
     assert opened.pix_by_address is not None
-    with pytest.raises(TableTrouble, match="^smtp_pix_workaround_maps: "):
+    with pytest.raises(TableTrouble, match=r"^smtp_pix_workaround_maps: "):
         opened.pix_by_address("192.0.2.1")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -146,8 +147,10 @@ def test_without_a_reply_filter_nobody_pays_for_one() -> None:
     assert filter_replies(profile_of(), "QID", lambda event: None) is None
 
 
-def test_a_reply_filter_gives_another_line_or_none() -> None:
-    rewrite = filter_replies(profile_of(smtp_reply_filter="inline:{{250 x = 550 y}}"), "QID", lambda event: None)
+def test_a_reply_filter_gives_another_line_or_none(tmp_path: Path) -> None:
+    (tmp_path / "filter").write_text("/^250 x/ 550 y\n")
+    profile = profile_of(smtp_reply_filter=f"regexp:{tmp_path}/filter")
+    rewrite = filter_replies(profile, "QID", lambda event: None)
     assert rewrite is not None
     assert rewrite("250 x") == "550 y"
     assert rewrite("250 y") is None

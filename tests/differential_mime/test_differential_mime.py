@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.differential_mime.campaign import Campaign, fold_at_octets, unstuff
 from tests.differential_mime.messages import MessageMaker
 from tests.differential_mime.postfix import why_not

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from mailrider.content.fit import Fitting
 from mailrider.content.generic import Completion, Extensions, Generic
+from mailrider.content.mime import Limits
 from mailrider.content.prepend import make_delivery_fields
 
 SENDER = "s@origin.test"
@@ -181,7 +182,7 @@ class Variant:
         fields = make_delivery_fields(
             self.flags, sender=SENDER, original=recipient, recipient=recipient, rewrite=self.fitting.generic
         )
-        return replace(self.fitting, prepend=fields, record_limit_octets=record_limit)
+        return replace(self.fitting, prepend=fields, limits=self.fitting.limits._replace(record_limit_octets=record_limit))
 
 
 RAW = Variant("raw", " -o smtp_line_length_limit=0", Fitting(line_limit_octets=0))
@@ -193,10 +194,7 @@ VARIANTS = (
     Variant(
         "tight",
         " -o smtp_line_length_limit=60 -o mime_nesting_limit=1 -o mime_boundary_length_limit=3 -o header_size_limit=120",
-        Fitting(
-            downgrade=True, line_limit_octets=60, mime_nesting_limit=1, boundary_length_limit_octets=3,
-            header_size_limit_octets=120,
-        ),
+        Fitting(downgrade=True, line_limit_octets=60, limits=Limits(1, 3, 120)),
     ),
     Variant("fields", " -o smtp_line_length_limit=0 -o smtp_nested_header_checks=regexp:{dir}/nested_rules",
             Fitting(line_limit_octets=0, nested_header_checks=_table_of(_NESTED_HEADER_RULES))),

@@ -173,6 +173,7 @@ class _Play:
             reused,
             self.awaits_quit,
             float(self.settings.get("dot_delay", "0")),
+            RELAY,
         )
         if chunked:
             return ChunkedTransaction(order, size_octets, proved=self.settings["chunking"] == "proved")

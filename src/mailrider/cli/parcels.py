@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import reprlib
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,17 @@ BATCH_LIMIT_OCTETS = 512 * 1024 * 1024
 
 STANDARD_INPUT = "-"
 
+SHOWN_CHARACTERS = 80
+"""A sentence with a longer value in it is not read."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTION = re.compile(r";(notify|orcpt)=", re.IGNORECASE)
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 _BODY_TYPES = {body.value: body for body in BodyType}
 _NOTIFY = {flag.name.lower(): flag for flag in Notify if flag.name is not None}
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+_RECIPIENT_KEYS = frozenset({"address", "notify", "orcpt"})
+_BATCH_KEYS = frozenset({"mode", "requests"})
 _CLIENT_ATTRIBUTES = frozenset({"name", "addr", "port", "proto", "helo", "ident", "source"})
 _REQUEST_KEYS = frozenset({
     "transport", "nexthop", "sender", "message_file", "queue_id", "recipients", "envid", "ret", "body", "smtputf8",
@@ -66,31 +72,56 @@ def read_batch(path: str) -> Batch:
         if os.stat(path).st_size > BATCH_LIMIT_OCTETS:
             raise WrongUsage(f"batch file {path} is larger than {BATCH_LIMIT_OCTETS} octets")
         with open(path, "rb") as file:
-            document = json.load(file)
+            document = json.load(file, object_pairs_hook=_make_object)
     except OSError as cause:
-        raise MissingInput(f"cannot read batch file {path}: {cause.strerror}") from None
+        raise MissingInput(f"batch file {path} cannot be read: {cause.strerror}") from None
+    except _TwiceError as twice:
+        raise WrongUsage(f"batch file {path}: the key {_show(twice.args[0])} is there twice in one object") from None
     except (ValueError, RecursionError) as cause:
         raise WrongUsage(f"batch file {path} is not JSON: {cause}") from None
     if not isinstance(document, dict) or not isinstance(document.get("requests"), list):
         raise WrongUsage(f'batch file {path} must hold {{"mode": ..., "requests": [...]}}')
+    _refuse_unknown_keys(document, _BATCH_KEYS, f"batch file {path}: ")
     mode = document.get("mode", "sequential")
     if mode not in ("sequential", "burst"):
-        raise WrongUsage(f"batch file {path}: mode is {mode!r}, expected sequential or burst")
-    parcels = []
-    for number, request in enumerate(document["requests"], 1):
+        raise WrongUsage(f"batch file {path}: mode is {_show(mode)}, expected sequential or burst")
+    return Batch(mode == "sequential", tuple(_parse_requests(document["requests"], path)))
+
+
+class _TwiceError(Exception):
+    """A key is there twice."""
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object.  Of two values for one key nobody knows which was meant."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return made
+
+
+def _parse_requests(requests: list[Any], path: str) -> list[Parcel]:
+    parcels: list[Parcel] = []
+    reads_input = False
+    for number, request in enumerate(requests, 1):
         try:
-            parcels.append(parse_request(request))
+            parcel = parse_request(request)
+            if parcel.message_file == STANDARD_INPUT:
+                if reads_input:
+                    raise WrongUsage("standard input is the message of another request already")
+                reads_input = True
         except (WrongUsage, MissingInput) as fault:
             raise type(fault)(f"batch file {path}: request {number}: {fault}") from None
-    return Batch(mode == "sequential", tuple(parcels))
+        parcels.append(parcel)
+    return parcels
 
 
 def parse_request(request: Mapping[str, Any]) -> Parcel:
     """One request of a batch; the command line is put into the same form."""
     if not isinstance(request, dict):
         raise WrongUsage("expected an object")
-    if not _REQUEST_KEYS.issuperset(request):
-        raise WrongUsage(f"unknown key {min(request.keys() - _REQUEST_KEYS)!r}")
+    _refuse_unknown_keys(request, _REQUEST_KEYS)
     transport = _choose(request, "transport", ("smtp", "lmtp"), "smtp")
     if request.get("requiretls"):
         raise WrongUsage("requiretls is not in effect yet, and mail that demands it must not go without")
@@ -140,31 +171,45 @@ def _skip_quoted(text: str) -> int:
 
 
 def _read_recipients(given: object) -> list[tuple[Recipient, str]]:
-    if not isinstance(given, list) or not given:
+    if given is None or given == []:
         raise WrongUsage("no recipient is given")
+    if not isinstance(given, list):
+        raise WrongUsage(f"recipients is {_show(given)}, expected a list")
     return [_read_recipient({"address": item} if isinstance(item, str) else item) for item in given]
 
 
 def _read_recipient(item: object) -> tuple[Recipient, str]:
     if not isinstance(item, dict):
-        raise WrongUsage(f"recipient {item!r} is neither a text nor an object")
+        raise WrongUsage(f"recipient {_show(item)} is neither a text nor an object")
     text = _text(item, "address", required=True)
     address = parse_address(text)
     if not address:
         raise WrongUsage("a recipient is empty")
     if len(item) == 1:
         return Recipient(address), text
+    try:
+        _refuse_unknown_keys(item, _RECIPIENT_KEYS)
+        orcpt = _text(item, "orcpt")
+        if orcpt and ";" not in orcpt:
+            raise WrongUsage(f"orcpt={_clip(orcpt)}, expected type;address")
+        return Recipient(address, orcpt=orcpt, notify=_read_notify(item.get("notify"))), text
+    except WrongUsage as fault:
+        raise WrongUsage(f"recipient {_clip(text)}: {fault}") from None
+
+
+def _read_notify(words: object) -> Notify:
+    if words is None:
+        return Notify.UNSET
+    if not isinstance(words, list):
+        raise WrongUsage(f"notify is {_show(words)}, expected a list")
     notify = Notify.UNSET
-    for word in item.get("notify") or ():
+    for word in words:
         if not isinstance(word, str) or word.lower() not in _NOTIFY:
-            raise WrongUsage(f"recipient {text}: notify={word}, expected never, or a list of success, failure and delay")
+            raise WrongUsage(f"notify={_clip(str(word))}, expected never, or a list of success, failure and delay")
         notify |= _NOTIFY[word.lower()]
     if Notify.NEVER in notify and notify is not Notify.NEVER:
-        raise WrongUsage(f"recipient {text}: notify=never goes with nothing else")
-    orcpt = _text(item, "orcpt")
-    if orcpt and ";" not in orcpt:
-        raise WrongUsage(f"recipient {text}: orcpt={orcpt}, expected type;address")
-    return Recipient(address, orcpt=orcpt, notify=notify), text
+        raise WrongUsage("notify=never goes with nothing else")
+    return notify
 
 
 def _read_client(given: object) -> Mapping[str, str]:
@@ -174,7 +219,10 @@ def _read_client(given: object) -> Mapping[str, str]:
         raise WrongUsage("xforward must be an object of texts")
     unknown = given.keys() - _CLIENT_ATTRIBUTES
     if unknown:
-        raise WrongUsage(f"xforward attribute {sorted(unknown)[0]!r}, expected one of {', '.join(sorted(_CLIENT_ATTRIBUTES))}")
+        known = ", ".join(sorted(_CLIENT_ATTRIBUTES))
+        raise WrongUsage(f"xforward attribute {_show(min(unknown))}, expected one of {known}")
+    for name, value in given.items():
+        _refuse_half_characters(f"xforward {name}", value)
     return dict(given)
 
 
@@ -184,7 +232,7 @@ def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals:
-            raise WrongUsage(f"--xforward {argument}: expected NAME=VALUE")
+            raise WrongUsage(f"--xforward {_clip(argument)}: expected NAME=VALUE")
         client[name.lower()] = value
     return client
 
@@ -196,9 +244,7 @@ def _check_message_file(path: str) -> str:
     try:
         mode = os.stat(path).st_mode
     except OSError as cause:
-        raise MissingInput(f"cannot open message file {path}: {cause.strerror}") from None
-    except ValueError:
-        raise WrongUsage("message file name contains a NUL character") from None
+        raise MissingInput(f"cannot open message file {_clip(path)}: {cause.strerror}") from None
     if stat.S_ISDIR(mode):
         raise MissingInput(f"cannot open message file {path}: it is a directory")
     if mode & _READABLE_BY_ALL != _READABLE_BY_ALL and not os.access(path, os.R_OK):
@@ -213,17 +259,27 @@ def _text(request: Mapping[str, Any], key: str, *, required: bool = False) -> st
             raise WrongUsage(f"{key} is missing")
         return ""
     if not isinstance(value, str):
-        raise WrongUsage(f"{key} is {value!r}, expected a text")
-    if not value.isprintable() and _CONTROL.search(value):
-        raise WrongUsage(f"{key} {value!r} contains a control character")
+        raise WrongUsage(f"{key} is {_show(value)}, expected a text")
+    if not value.isprintable():
+        if _CONTROL.search(value):
+            raise WrongUsage(f"{key} {_show(value)} contains a control character")
+        _refuse_half_characters(key, value)
     return value
+
+
+def _refuse_half_characters(key: str, value: str) -> None:
+    """Half a surrogate pair has no octets, except those halves that stand for octets which were never text."""
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise WrongUsage(f"{key} {_show(value)} contains half a character") from None
 
 
 def _flag(request: Mapping[str, Any], key: str) -> bool:
     value = request.get(key, False)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise WrongUsage(f"{key} is {value!r}, expected true or false")
+    raise WrongUsage(f"{key} is {_show(value)}, expected true or false")
 
 
 def _number(request: Mapping[str, Any], key: str) -> float:
@@ -231,7 +287,7 @@ def _number(request: Mapping[str, Any], key: str) -> float:
     if value is None:
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e10:
-        raise WrongUsage(f"{key} is {value!r}, expected a number of seconds")
+        raise WrongUsage(f"{key} is {_show(value)}, expected a number of seconds")
     return float(value)
 
 
@@ -241,4 +297,20 @@ def _choose(request: Mapping[str, Any], key: str, words: tuple[str, ...], defaul
         return default
     if isinstance(value, str) and value.lower() in words:
         return value.lower()
-    raise WrongUsage(f"{key} is {value!r}, expected {' or '.join(words)}")
+    raise WrongUsage(f"{key} is {_show(value)}, expected {' or '.join(words)}")
+
+
+def _refuse_unknown_keys(given: dict[str, Any], known: frozenset[str], where: str = "") -> None:
+    if not known.issuperset(given):
+        raise WrongUsage(f"{where}unknown key {_show(min(given.keys() - known))}")
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
+
+
+def _show(value: object) -> str:
+    """A value as a sentence has room for it, however large or deep it is."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = SHOWN_CHARACTERS
+    return shown.repr(value)

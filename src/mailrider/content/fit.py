@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from mailrider.content.address_fields import Rewrite
-from mailrider.content.boundaries import LENGTH_LIMIT_OCTETS, NESTING_LIMIT
-from mailrider.content.checks import Check, Checks, Lookup
+from mailrider.content.checks import NO_CHECKS, Check, Checks, Lookup
 from mailrider.content.editing import MessageEditor
 from mailrider.content.fields import Place
 from mailrider.content.lines import LINE_LENGTH_LIMIT_OCTETS, prepare_lines
-from mailrider.content.mime import HEADER_SIZE_LIMIT_OCTETS, Limits, Walk
-from mailrider.content.records import RECORD_LIMIT_OCTETS
+from mailrider.content.mime import DEFAULT_LIMITS, Limits, Walk
 from mailrider.errors import LocalDataError, TableTrouble
 from mailrider.model.request import Content
 
@@ -51,10 +49,7 @@ class Fitting:
     body_checks: Lookup | None = None
     generic: Rewrite | None = None
     prepend: tuple[bytes, ...] = ()
-    mime_nesting_limit: int = NESTING_LIMIT
-    boundary_length_limit_octets: int = LENGTH_LIMIT_OCTETS
-    header_size_limit_octets: int = HEADER_SIZE_LIMIT_OCTETS
-    record_limit_octets: int = RECORD_LIMIT_OCTETS
+    limits: Limits = DEFAULT_LIMITS
     prefix: str = "smtp"
     report: Callable[[str], None] = ignore
     warn: Callable[[str], None] = ignore
@@ -100,18 +95,9 @@ def _lines_of(fields: tuple[bytes, ...]) -> bytes:
 
 
 def _walk(chunks: Iterator[bytes], fitting: Fitting) -> Iterator[bytes]:
-    editor = MessageEditor(_open_checks(fitting), fitting.generic, fitting.warn, fitting.record_limit_octets)
-    walk = Walk(
-        editor,
-        parses_mime=fitting.downgrade or fitting.has_checks,
-        converts=fitting.downgrade,
-        limits=Limits(
-            fitting.mime_nesting_limit,
-            fitting.boundary_length_limit_octets,
-            fitting.header_size_limit_octets,
-            fitting.record_limit_octets,
-        ),
-    )
+    checks = _open_checks(fitting) if fitting.has_checks else NO_CHECKS
+    editor = MessageEditor(checks, fitting.generic, fitting.warn, fitting.limits.record_limit_octets)
+    walk = Walk(editor, parses_mime=fitting.downgrade or fitting.has_checks, converts=fitting.downgrade, limits=fitting.limits)
     last = b"\n"
     try:
         for piece in chain((_lines_of(fitting.prepend),), _slice(chunks)):

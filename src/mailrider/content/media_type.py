@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -90,6 +91,10 @@ _EQUALS = _Token(b"=", _Form.SPECIAL)
 
 def read_media_type(value: bytes) -> MediaType:
     """Read what stands after `Content-Type:`, with line breaks as bare LF."""
+    return _read_short(value) if len(value) <= _REMEMBERED_OCTETS else _read_media_type(value)
+
+
+def _read_media_type(value: bytes) -> MediaType:
     position, tokens = _next_parameter(value, 0)
     if not tokens:
         return MediaType(Kind.LEAF)
@@ -107,6 +112,11 @@ def read_media_type(value: bytes) -> MediaType:
         if len(tokens) > 2 and _word(tokens, 0) == b"boundary" and tokens[1] == _EQUALS:
             boundaries.append(tokens[2].text)
     return MediaType(Kind.MULTIPART, Kind.MESSAGE if minor == b"digest" else Kind.LEAF, tuple(boundaries))
+
+
+_read_short = lru_cache(256)(_read_media_type)
+_REMEMBERED_OCTETS = 64
+"""Values of up to this length, of which there are few different ones, are remembered."""
 
 
 def read_domain(value: bytes) -> Domain | None:

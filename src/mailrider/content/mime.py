@@ -33,12 +33,15 @@ HEADER_SIZE_LIMIT_OCTETS = 102400
 
 
 class Limits(NamedTuple):
-    """The bounds of a walk (postconf(5), the parameters of these names)."""
+    """The bounds of a walk (postconf(5), the parameters of these names; `record_limit_octets` is `line_length_limit`)."""
 
     mime_nesting_limit: int = NESTING_LIMIT
     boundary_length_limit_octets: int = LENGTH_LIMIT_OCTETS
     header_size_limit_octets: int = HEADER_SIZE_LIMIT_OCTETS
     record_limit_octets: int = RECORD_LIMIT_OCTETS
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class Editor(Protocol):
@@ -151,31 +154,42 @@ class Walk:
     # -- header ----------------------------------------------------------------------------------------------------
 
     def _take_header(self, data: bytes, position: int, end: int) -> int:
-        """Take header lines: the whole block at once where that is possible, else one line."""
-        if self._field or not self._editor.takes_fields_as_they_are:
+        """Take a header: all of it at once where it is well-formed and its end is there, else one line."""
+        if self._field:
             return self._take_line(data, position)
-        match = _PLAIN_FIELDS.match(data, position, end)
-        block_end = match.end() if match else position
-        size_octets = block_end - position
-        if not 0 < size_octets <= self._header_limit or not data.startswith(b"\r\n", block_end):
+        unseen = _OTHER_FIELDS if self._editor.takes_fields_as_they_are else _NO_FIELDS
+        seen: list[tuple[int, int]] = []  # where the fields are that have to be looked at
+        field_end = position
+        while (field_start := _skip(unseen, data, field_end, end)) < end:
+            field_end = _skip(_FIELD, data, field_start, end)
+            if field_end == field_start:
+                break
+            seen.append((field_start, field_end))
+        size_octets = field_start - position
+        if not data.startswith(b"\r\n", field_start) or size_octets > self._header_limit:
             return self._take_line(data, position)
-        if size_octets >= self._record_limit and has_long_line(data[position:block_end], self._record_limit - 1):
+        if size_octets >= self._record_limit and has_long_line(data[position:field_start], self._record_limit - 1):
             return self._take_line(data, position)
-        self._pass_header(data, position, block_end)
-        return block_end
+        self._pass_header(data, position, field_start, seen)
+        self._end_header(b"")
+        self._take_body_record(b"", ended=True)
+        return field_start + 2
 
-    def _pass_header(self, data: bytes, position: int, block_end: int) -> None:
-        """Let a block of well-formed fields pass, but for encodings that are not to be seen."""
-        if self._parses_mime:
-            for match in _MIME_FIELD.finditer(data, position, block_end):
-                name = match[1].lower()
-                self._note_field(name, match[0][:-2].replace(b"\r\n", b"\n"))
-                if self._hides(name):
-                    if match.start() > position:
-                        self._editor.pass_lines(data[position : match.start()])
-                    position = match.end()
-        if block_end > position:
-            self._editor.pass_lines(data[position:block_end])
+    def _pass_header(self, data: bytes, position: int, end: int, seen: list[tuple[int, int]]) -> None:
+        """Take the well-formed fields of a header; those that are not `seen` pass as they are."""
+        wants_fields = not self._editor.takes_fields_as_they_are
+        for field_start, field_end in seen:
+            field = data[field_start : field_end - 2].replace(b"\r\n", b"\n")
+            name = name_of(field)
+            if self._parses_mime:
+                self._note_field(name, field)
+            if wants_fields or self._hides(name):
+                if field_start > position:
+                    self._editor.pass_lines(data[position:field_start])
+                position = field_end
+                self._write_field(name, field)
+        if end > position:
+            self._editor.pass_lines(data[position:end])
 
     def _grow_field(self, text: bytes) -> None:
         if len(self._field) < self._header_limit:
@@ -191,6 +205,9 @@ class Walk:
         self._continued = False
         if self._parses_mime:
             self._note_field(name, field)
+        self._write_field(name, field)
+
+    def _write_field(self, name: bytes, field: bytes) -> None:
         if not self._hides(name):
             self._editor.write_field(self._place, name, field)
 
@@ -242,7 +259,8 @@ class Walk:
 
     def _take_body(self, data: bytes, start: int, end: int) -> int:
         """Take whole body lines up to a boundary line, or to `end`."""
-        for position in _lines_that_begin(data, self._boundaries.openings, start, end):
+        openings = self._boundaries.openings
+        for position in _lines_that_begin(data, openings, start, end) if openings else ():
             newline = data.index(b"\n", position)
             line_end = newline - 1 if data[newline - 1] == _CR else newline
             if self._boundaries.may_cross(data[position : min(line_end, position + self._record_limit)]):
@@ -273,20 +291,26 @@ class Walk:
 _CR = 13
 _UNENCODED = (Kind.MULTIPART, Kind.MESSAGE, Kind.OTHER_MESSAGE)
 
-_PLAIN_FIELDS = re.compile(rb"(?:[!-9;-~]++:[^\r\n\0]*+\r\n(?:[ \t][^\r\n\0]*+\r\n)*+)*+")
-_MIME_FIELD = re.compile(
-    rb"^(content-type|content-transfer-encoding):[^\n]*+\n(?:[ \t][^\n]*+\n)*+", re.IGNORECASE | re.MULTILINE
-)
+_FIELD_SOURCE = rb"[!-9;-~]++:[^\r\n\0]*+\r\n(?:[ \t][^\r\n\0]*+\r\n)*+"
+_FIELD = re.compile(_FIELD_SOURCE + rb"|")
+_OTHER_FIELDS = re.compile(rb"(?:(?!(?i:content-t))" + _FIELD_SOURCE + rb")*+")  # than those that say what follows
+_NO_FIELDS = re.compile(b"")
+
+
+def _skip(pattern: re.Pattern[bytes], data: bytes, position: int, end: int) -> int:
+    """Where the text that matches at `position` is over."""
+    match = pattern.match(data, position, end)
+    assert match is not None
+    return match.end()
 
 
 def _lines_that_begin(data: bytes, openings: tuple[bytes, ...], start: int, end: int) -> Iterator[int]:
     """Where lines begin that may be boundary lines; `start` is the beginning of a line."""
-    if openings:
-        position = start if data.startswith(b"--", start) else _find_dashes(data, start, end)
-        while position >= 0:
-            if data.startswith(openings, position):
-                yield position
-            position = _find_dashes(data, position, end)
+    position = start if data.startswith(b"--", start) else _find_dashes(data, start, end)
+    while position >= 0:
+        if data.startswith(openings, position):
+            yield position
+        position = _find_dashes(data, position, end)
 
 
 def _find_dashes(data: bytes, start: int, end: int) -> int:

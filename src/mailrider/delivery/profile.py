@@ -6,10 +6,12 @@ protocol is LMTP.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailrider.content.fit import Fitting
+from mailrider.content.mime import Limits
 from mailrider.delivery.lookups import Lookups, open_lookups
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
@@ -19,6 +21,8 @@ from mailrider.net.patience import Patience
 from mailrider.route.nexthop import Destination, parse_destinations
 from mailrider.settings import Settings
 from mailrider.smtp.stage import STAGES
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
     lookups = open_lookups(settings, warn)
     return Profile(
         transport=settings.transport,
-        helo_name=settings.smtp_helo_name,
+        helo_name=read_helo_name(settings),
         own_name=settings.myhostname,
         patience=Patience(
             limits={stage: getattr(settings, stage.timeout) for stage in STAGES},
@@ -129,6 +133,17 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
     )
 
 
+def read_helo_name(settings: Settings) -> str:
+    """What we call ourselves.  A line end in it would begin a command of its own, so it is `WrongConfiguration`."""
+    name = settings.smtp_helo_name
+    if _CONTROL.search(name):
+        parameter = "lmtp_lhlo_name" if settings.transport is Transport.LMTP else "smtp_helo_name"
+        entry = settings.entries.get(parameter)
+        place = f"{entry.place}: " if entry is not None else ""
+        raise WrongConfiguration(f"{place}{parameter} = {name!r} contains a control character")
+    return name
+
+
 def make_dial_terms(settings: Settings) -> DialTerms:
     """How sockets are made and bound."""
     addresses = (
@@ -164,9 +179,11 @@ def make_fitting(settings: Settings, lookups: Lookups) -> Fitting:
         nested_header_checks=lookups.nested_header_checks,
         body_checks=lookups.body_checks,
         generic=lookups.generic,
-        mime_nesting_limit=settings.mime_nesting_limit,
-        boundary_length_limit_octets=settings.mime_boundary_length_limit,
-        header_size_limit_octets=settings.header_size_limit,
-        record_limit_octets=settings.line_length_limit,
+        limits=Limits(
+            mime_nesting_limit=settings.mime_nesting_limit,
+            boundary_length_limit_octets=settings.mime_boundary_length_limit,
+            header_size_limit_octets=settings.header_size_limit,
+            record_limit_octets=settings.line_length_limit,
+        ),
         prefix=settings.transport.value,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=\s|$)")
+_ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=\s|$)", re.ASCII)
 
 OK = "2.0.0"
 SOFT_UNSPECIFIED = "4.0.0"

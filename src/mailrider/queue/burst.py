@@ -72,24 +72,25 @@ class _DestinationQueue:
             group.create_task(self._work(group))
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
-        burst, traffic = self._burst, self.traffic
-        try:
-            while self._waiting and self._workers <= self.window.width:
-                work = self._waiting.popleft()
-                traffic.begin(burst.clock.monotonic_seconds())
-                request = work.open(cache_load=traffic.load, cache_store=traffic.store)
-                report = await burst.deliver(request)
-                self._learn(report.destination_trouble)
-                traffic.end(burst.clock.monotonic_seconds())
-                work.report(report)
-                if self.window.is_dead:
-                    self._suspend(report.destination_trouble)
-                elif self._workers < self.window.width and self._waiting:
-                    self.staff(group)
-        finally:
-            self._workers -= 1
-            if self._waiting and not self.window.is_dead:
+        """One worker.  Where it is cancelled or fails, the group is over and nobody takes its place."""
+        while self._waiting and self._workers <= self.window.width:
+            await self._do(self._waiting.popleft())
+            if self._workers < self.window.width and self._waiting:
                 self.staff(group)
+        self._workers -= 1
+        if self._waiting and not self.window.is_dead:
+            self.staff(group)
+
+    async def _do(self, work: Work) -> None:
+        burst, traffic = self._burst, self.traffic
+        traffic.begin(burst.clock.monotonic_seconds())
+        request = work.open(cache_load=traffic.load, cache_store=traffic.store)
+        report = await burst.deliver(request)
+        self._learn(report.destination_trouble)
+        traffic.end(burst.clock.monotonic_seconds())
+        work.report(report)
+        if self.window.is_dead:
+            self._suspend(report.destination_trouble)
 
     def _learn(self, trouble: DestinationTrouble | None) -> None:
         if trouble is None:

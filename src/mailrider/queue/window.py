@@ -38,11 +38,12 @@ class WindowTerms:
 class ConcurrencyWindow:
     """How many deliveries to one destination may run at once."""
 
-    __slots__ = ("_failed_cohorts", "_failure", "_success", "_terms", "width")
+    __slots__ = ("_failed_cohorts", "_failure", "_initial", "_success", "_terms", "width")
 
     def __init__(self, terms: WindowTerms) -> None:
         self._terms = terms
-        self.width = max(1, min(terms.initial, terms.limit) if terms.limit else terms.initial)
+        self._initial = max(1, min(terms.initial, terms.limit) if terms.limit else terms.initial)
+        self.width = self._initial
         self._success = 0.0
         self._failure = 0.0
         self._failed_cohorts = 0.0
@@ -60,10 +61,10 @@ class ConcurrencyWindow:
         self._failed_cohorts = 0.0
         terms = self._terms
         if self.is_dead:
-            self.width = busy or terms.initial
+            self.width = busy or self._initial
             self._success = self._failure = 0.0
             return
-        if (terms.limit and self.width >= terms.limit) or self.width >= busy + terms.initial:
+        if (terms.limit and self.width >= terms.limit) or self.width >= busy + self._initial:
             return
         feedback = terms.positive(self.width)
         self._success += feedback

@@ -154,8 +154,8 @@ class ReplyParser:
     """
 
     __slots__ = (
-        "_cut", "_garbled", "_kept_octets", "_known", "_limit", "_lines", "_noted", "_overflowed", "_partial", "_total_octets",
-        "_utf8", "notes", "rewrite",
+        "_garbled", "_kept_octets", "_known", "_limit", "_lines", "_noted", "_overflowed", "_partial", "_total_octets", "_utf8",
+        "notes", "rewrite",
     )  # fmt: skip
 
     def __init__(
@@ -171,7 +171,6 @@ class ReplyParser:
         self.notes: list[Note] = []
         self._partial = b""  # the beginning of a line, at most the limit and one more octet
         self._known: dict[bytes, Reply] = {}  # replies of one line that have come before
-        self._cut = False  # the rest of the current line is to be dropped
         self._lines: list[bytes] = []  # the lines of the current reply
         self._kept_octets = 0
         self._total_octets = 0
@@ -196,7 +195,6 @@ class ReplyParser:
             reply = None if self._total_octets else known.get(line)
             if reply is None:
                 reply = self._take_line(line)
-                self._cut = False
             if reply is not None:
                 replies.append(reply)
         self._keep_rest(rest)
@@ -224,12 +222,16 @@ class ReplyParser:
         return self._take_odd_line(stripped, len(line))
 
     def _keep_rest(self, rest: bytes) -> None:
-        """Remember the beginning of an unfinished line, and count what it costs."""
-        limit = self._limit + 1  # one more, for the CR of a line that is exactly as long as it may be
+        """Remember the beginning of an unfinished line, and count what is dropped.
+
+        One octet behind the limit stays, as a sign that the line is too long: the first that is no CR, since CRs may turn out
+        to belong to the line end.
+        """
+        limit = self._limit
         if len(rest) > limit:
-            self._count(len(rest) - limit)
-            self._cut = True
-            rest = rest[:limit]
+            kept = rest[:limit] + rest[limit:].lstrip(b"\r")[:1]
+            self._count(len(rest) - len(kept))
+            rest = kept
         self._partial = rest
 
     def _count(self, octets: int) -> None:
@@ -240,7 +242,7 @@ class ReplyParser:
     def _take_odd_line(self, line: bytes, length_octets: int) -> Reply | None:
         """Add one line to the reply; return the reply if that ends it."""
         self._count(length_octets + 1)
-        cut = self._cut or len(line) > self._limit
+        cut = len(line) > self._limit
         line = line[: self._limit].partition(b"\0")[0]
         if not self._utf8:
             line = make_printable(line, utf8=False).encode("ascii")
@@ -275,7 +277,7 @@ class ReplyParser:
 
     def _store(self, line: bytes) -> None:
         """Keep the line unless the text of the reply is past the limit already."""
-        if self._kept_octets < self._limit:
+        if self._kept_octets <= self._limit:
             self._lines.append(line)
             self._kept_octets += len(line) + 1
         elif not self._overflowed:

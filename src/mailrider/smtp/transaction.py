@@ -93,11 +93,11 @@ class Transaction:
             data_reply = yield from self._send_envelope(wire)
             if data_reply is None or data_reply.code // 100 != 3:
                 yield from self._abandon(wire)
-            elif not self._accepted:
-                yield from self._send_lone_dot(wire)
             elif self.order.probe == PROBE_DATA:
                 self._accept_all(data_reply)
                 wire.reusable = False  # inside DATA there is no way back but to hang up
+            elif not self._accepted:
+                yield from self._send_lone_dot(wire)
             else:
                 yield from self._send_content(wire)
         except (WireTrouble, ContentTrouble) as cause:
@@ -208,7 +208,7 @@ class Transaction:
         except ConnectionLost as lost:
             yield from self._read_last_words(wire, lost)
             return
-        owed = [[index] for index in self._accepted] if self.order.lmtp else [self._accepted]
+        owed = self._owed()
         keep = self._end_data(wire, replies=len(owed))
         self.in_doubt = True
         for indexes in owed:
@@ -243,17 +243,23 @@ class Transaction:
         return wire.reusable and not wire.garbled and not self._complained and self.order.keep_open()
 
     def _read_last_words(self, wire: Wire, lost: ConnectionLost) -> Script[None]:
-        """The server hung up in the middle of the content: perhaps it said why."""
+        """The server hung up in the middle of the content: perhaps it said why, in LMTP to each recipient."""
         wire.reusable = False
-        wire.expect(DOT)
-        try:
-            reply = yield AWAIT_REPLY
-        except WireTrouble:
-            raise lost from None
-        assert reply is not None
-        if reply.code // 100 == 2:
+        for indexes in self._owed():
+            wire.expect(DOT)
+            try:
+                reply = yield AWAIT_REPLY
+            except WireTrouble:
+                raise lost from None
+            assert reply is not None
+            if reply.code // 100 != 2:
+                self._take_end(indexes, reply)
+        if None in self.verdicts:
             raise lost
-        self._refuse_all(reply, DOT)
+
+    def _owed(self) -> list[list[int]]:
+        """The replies to the dot that are due: for each, the recipients that it decides for."""
+        return [[index] for index in self._accepted] if self.order.lmtp else [self._accepted]
 
     # -- verdicts --------------------------------------------------------------------------------------------------
 
