@@ -6,12 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.content.canonical import Canonicalizer, canonicalize, finds_8bit_label
-
-LIMIT = Canonicalizer.HELD_LIMIT_OCTETS
+from mailrider.content.canonical import CR_LIMIT, Canonicalizer, canonicalize, finds_8bit_label
 
 ODD_TEXT = st.lists(
-    st.sampled_from([b"a", b".", b" ", b"\0", b"\xff", b"\r", b"\n", b"\r\n", b"\r\r\n", b"\r" * LIMIT, b"\r" * (LIMIT - 1)]),
+    st.sampled_from([b"a", b".", b" ", b"\0", b"\xff", b"\r", b"\n", b"\r\n", b"\r\r\n", b"\r" * CR_LIMIT, b"\r" * (CR_LIMIT - 1)]),
     max_size=30,
 ).map(b"".join)
 CUTS = st.lists(st.integers(min_value=0, max_value=400), max_size=8)
@@ -32,7 +30,7 @@ def plainly(octets: bytes) -> bytes:
     for line in octets.split(b"\n")[:-1]:
         text = line.rstrip(b"\r")
         run = len(line) - len(text)
-        text += b" " * max(0, run - LIMIT)
+        text += b" " * max(0, run - CR_LIMIT)
         out += text.replace(b"\r", b" ") + b"\r\n"
     return out
 
@@ -47,8 +45,8 @@ def plainly(octets: bytes) -> bytes:
         (b"a\rb\r\r\nc\r", b"a b\r\nc\r\n"),
         (b"\r", b"\r\n"),
         (b"a\r\n.\r.\r\n", b"a\r\n. .\r\n"),
-        (b"a" + b"\r" * LIMIT + b"\nb", b"a\r\nb\r\n"),
-        (b"a" + b"\r" * (LIMIT + 2) + b"\nb", b"a  \r\nb\r\n"),
+        (b"a" + b"\r" * CR_LIMIT + b"\nb", b"a\r\nb\r\n"),
+        (b"a" + b"\r" * (CR_LIMIT + 2) + b"\nb", b"a  \r\nb\r\n"),
     ],
 )
 def test_lines_end_with_crlf(octets: bytes, canonical: bytes) -> None:
@@ -74,7 +72,7 @@ def test_what_is_held_back_is_bounded() -> None:
     canonicalizer = Canonicalizer()
     for _ in range(100):
         out = canonicalizer.feed(b"\r" * 10)
-        assert len(canonicalizer._held) <= LIMIT
+        assert len(canonicalizer._held) <= CR_LIMIT
         assert out.strip(b" ") == b""
 
 
@@ -83,7 +81,7 @@ def test_a_long_row_of_stray_crs_takes_no_longer_than_anything_else() -> None:
     octets = b"\r" * 1_000_000
     assert canonicalize(octets + b"x\n") == b" " * 1_000_000 + b"x\r\n"
     assert canonicalize((octets + b"x") * 2 + b"\n") == (b" " * 1_000_000 + b"x") * 2 + b"\r\n"
-    assert canonicalize(octets + b"\n") == b" " * (1_000_000 - LIMIT) + b"\r\n"
+    assert canonicalize(octets + b"\n") == b" " * (1_000_000 - CR_LIMIT) + b"\r\n"
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,16 @@ def test_what_has_no_end_is_not_lost() -> None:
     assert prepare("a\r\nbü".encode(), 10) == "a\r\nbü".encode()
     assert prepare(b"a\r\nb\r", 10) == b"a\r\nb\r"
     assert prepare(b"", 10) == b""
+
+
+def test_folding_is_told_once() -> None:
+    told: list[str] = []
+
+    def tell(*lines: bytes) -> list[str]:
+        told.clear()
+        list(prepare_lines(lines, 10, when_folded=lambda: told.append("folded")))
+        return told
+
+    assert tell(b"0123456789\r\n", b".\r\n") == []
+    assert tell(b"a\r\n", b"0123456789a\r\n", b"b\r\n", b"0123456789a\r\n") == ["folded"]
+    assert tell(b"0123456789", b"a\r\n") == ["folded"]

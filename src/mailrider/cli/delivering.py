@@ -66,6 +66,8 @@ def run_deliver(
         _run_loop(_deliver_all(batch, settings, log, rows))
     finally:
         rows_out.flush()
+        if rows_out.lines_lost:
+            errors.write(f"warning: {rows_out.lines_lost} rows could not be written to standard output")
         errors.flush()
     if rows.deferred:
         return EX_TEMPFAIL
@@ -144,15 +146,13 @@ async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, row
     engine = Engine(settings, observer)
     engine.check()
     _check_nexthops(batch, engine)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, engine.drain)
+    stopping = _stop_on_signals(engine)
     burst = Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
     try:
         if batch.sequential:
             for position, parcel in enumerate(batch.parcels):
                 if parcel.pause_seconds:
-                    await asyncio.sleep(parcel.pause_seconds)
+                    await asyncio.wait([stopping], timeout=parcel.pause_seconds)
                 await burst.run(_Consignment(position, parcel, engine, rows).portions())
         else:
             await burst.run(
@@ -162,6 +162,22 @@ async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, row
             )
     finally:
         await engine.close()
+        stopping.cancel()
+
+
+def _stop_on_signals(engine: Engine) -> asyncio.Future[None]:
+    """Let SIGINT and SIGTERM end running deliveries; the future is done when one has come."""
+    loop = asyncio.get_running_loop()
+    stopping = loop.create_future()
+
+    def stop() -> None:
+        engine.drain()
+        if not stopping.done():
+            stopping.set_result(None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    return stopping
 
 
 def _check_nexthops(batch: Batch, engine: Engine) -> None:
@@ -217,7 +233,7 @@ class _Consignment:
         if self._message is None:
             try:
                 if self.parcel.message_file == STANDARD_INPUT:
-                    self._message = MemoryMessage(sys.stdin.buffer.read())
+                    self._message = _read_standard_input()
                 else:
                     self._message = read_message(self.parcel.message_file)
             except MissingInput as gone:
@@ -233,6 +249,13 @@ class _Consignment:
         if not self._missing:
             self._message = None
             self._rows.add(self._position, self.parcel.given, self._outcomes, self.hand_over)
+
+
+def _read_standard_input() -> MemoryMessage:
+    try:
+        return MemoryMessage(sys.stdin.buffer.read())
+    except OSError as cause:
+        raise MissingInput(f"cannot read standard input: {cause.strerror}") from None
 
 
 class _Portion:

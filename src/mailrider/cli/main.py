@@ -19,9 +19,13 @@ EX_USAGE = 64
 EX_NOINPUT = 66
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
+EX_IOERR = 74
 EX_TEMPFAIL = 75
 EX_CONFIG = 78
 EX_INTERRUPTED = 130
+
+STANDARD_DESCRIPTORS = 3
+"""Standard input, output and errors are 0, 1 and 2."""
 
 COMMANDS = {
     "config": ("mailrider.cli.config", "show and check settings"),
@@ -71,6 +75,7 @@ def mailrider() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line.  Always ends with `SystemExit`; never shows a traceback for what is not a fault of ours."""
+    _hold_standard_descriptors()
     try:
         mailrider.main(args=arguments, prog_name="mailrider", standalone_mode=False)
     except errors.MailriderError as error:
@@ -85,10 +90,32 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         _end("interrupted", EX_INTERRUPTED)
     except BrokenPipeError:
-        # Nobody reads what we say.  Python would complain once more when it flushes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # nobody reads what we say
         raise SystemExit(EX_TEMPFAIL) from None
+    except OSError as error:
+        _give_up_output()
+        _end(f"input or output has failed: {error.strerror or error}", EX_IOERR)
     raise SystemExit(0)
+
+
+def _hold_standard_descriptors() -> None:
+    """Put the null device where standard input, output or errors are closed.
+
+    The next socket would take that place, and a server would get to read what is meant for the user.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < STANDARD_DESCRIPTORS:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 (else print() would take standard output)
+
+
+def _give_up_output() -> None:
+    """Python would complain once more when it flushes standard output at the end."""
+    if sys.stdout is not None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

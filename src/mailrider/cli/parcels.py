@@ -11,6 +11,7 @@ import os
 import re
 import reprlib
 import stat
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -240,6 +241,8 @@ def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
 def _check_message_file(path: str) -> str:
     """The path of a message that can be read, as far as can be told without reading it."""
     if path == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise MissingInput("cannot read the message: standard input is closed")
         return path
     try:
         mode = os.stat(path).st_mode

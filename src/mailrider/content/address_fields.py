@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mailrider.content.address_lists import find_addresses, fold_list, write_list
-from mailrider.content.address_tokens import Sort, Token, join_inside, quote_address, tokenize
+from mailrider.content.address_tokens import Sort, Token, is_plain, join_inside, quote_address, tokenize
 
 Rewrite = Callable[[str], str | None]
 """An address in its inside form to another, or None where it stays.  Raises `errors.TableTrouble`."""
@@ -37,4 +37,6 @@ def rewrite_field(name_octets: int, field: bytes, rewrite: Rewrite, warn: Callab
 
 def _write_address(inside: bytes) -> bytes:
     """The outside form, with words that were separated by more than a blank, or by none, separated by one."""
+    if is_plain(inside):
+        return inside
     return quote_address(join_inside(tokenize(quote_address(inside)), spaced=True))

@@ -125,6 +125,16 @@ def join_inside(tokens: Sequence[Token], *, spaced: bool) -> bytes:
     return bytes(out)
 
 
+_ATOM = rb"[^\x00-\x20\x7f" + _SPECIAL + rb"]++"
+_DOT_ATOM = _ATOM + rb"(?:\." + _ATOM + rb")*+"
+_PLAIN_ADDRESS = re.compile(_DOT_ATOM + rb"@" + _ATOM + rb"(?:\." + _ATOM + rb")++")
+
+
+def is_plain(address: bytes) -> bool:
+    """Whether this is `a.b@c.d` and nothing else: the same inside and outside, with nothing to complete."""
+    return _PLAIN_ADDRESS.fullmatch(address) is not None
+
+
 _NO_DOT_STRING = re.compile(rb"\A\Z|\A\.|\.\Z|\.\.|[\x00-\x20\x7f()<>@,;:\\\"\[\]]")
 _QUOTE_IN_STRING = re.compile(rb'(["\\\r])')
 

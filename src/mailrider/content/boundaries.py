@@ -64,8 +64,9 @@ class Boundaries:
             opening, default = self._stack[index]
             if line.startswith(opening):
                 ends = line.startswith(b"--", len(opening))
-                del self._stack[index + (not ends) :]
-                self._list_openings()
+                if ends or index + 1 < len(self._stack):
+                    del self._stack[index + (not ends) :]
+                    self._list_openings()
                 return Crossing(None if ends else default)
         return None
 

@@ -1,15 +1,21 @@
 """The form in which Mailrider keeps and sends a message: every line, the last one too, ends with CRLF.
 
-Input comes with LF or CRLF line ends, or a mixture.  CRs in front of LF belong to the line end; any other CR is
-stray and becomes a blank, as Postfix's cleanup(8) does since 2023: some servers take a stray CR or LF for a line end, and a
-forged end of data could hide behind it.  A missing final line end is added.
+Input comes with LF or CRLF line ends, or a mixture.  CRs in front of LF, up to `CR_LIMIT` of them, belong to the line end; any
+other CR is stray and becomes a blank, as Postfix's cleanup(8) does since 2023: some servers take a stray CR or LF for a line
+end, and a forged end of data could hide behind it.  A missing final line end is added.
+
+The time taken is proportional to the length, whatever the octets are.
 """
 
 from __future__ import annotations
 
 import re
 
-_LINE_END = re.compile(rb"\r+\n")
+CR_LIMIT = 64
+"""CRs that one line end may have.  A text that comes in pieces has to be held back for as long as this is open."""
+
+# Begins at the first CR of a row only, else a long row without LF would be walked through from each of its CRs.
+_ROW_AT_LINE_END = re.compile(rb"(?<!\r)\r++\n")
 
 
 def canonicalize(octets: bytes) -> bytes:
@@ -21,18 +27,23 @@ def canonicalize(octets: bytes) -> bytes:
 
 def _canonicalize_lines(octets: bytes) -> bytes:
     if b"\r" in octets:
-        octets = _LINE_END.sub(b"\n", octets).replace(b"\r", b" ")
+        octets = octets.replace(b"\r\n", b"\n")
+        if b"\r\n" in octets:
+            octets = _ROW_AT_LINE_END.sub(_shorten_row, octets)
+        octets = octets.replace(b"\r", b" ")
     return octets.replace(b"\n", b"\r\n")
+
+
+def _shorten_row(match: re.Match[bytes]) -> bytes:
+    """A line end whose last CR is gone already."""
+    return b" " * (len(match[0]) - CR_LIMIT) + b"\n"
 
 
 class Canonicalizer:
     """The same for a message that comes in pieces of any size.
 
-    A CR at the end of a piece is held back, since what follows decides what it is.  More than `HELD_LIMIT_OCTETS` of CRs in a
-    row are stray.
+    CRs at the end of a piece are held back, since what follows decides what they are.
     """
-
-    HELD_LIMIT_OCTETS = 64
 
     __slots__ = ("_ended", "_held")
 
@@ -46,20 +57,19 @@ class Canonicalizer:
             piece = self._held + piece
             self._held = b""
         if piece.endswith(b"\r"):
-            kept = piece.rstrip(b"\r")
-            held = piece[len(kept) :]
-            if len(held) <= self.HELD_LIMIT_OCTETS:
-                piece, self._held = kept, held
+            row = len(piece) - len(piece.rstrip(b"\r"))
+            certain = len(piece) - min(row, CR_LIMIT)
+            piece, self._held = piece[:certain], piece[certain:]
         if piece:
             self._ended = piece.endswith(b"\n")
         return _canonicalize_lines(piece)
 
     def finish(self) -> bytes:
         """What is still missing at the end of the message."""
-        rest = b" " * len(self._held)
-        ended = self._ended and not rest
+        ended = self._ended and not self._held
         self._held = b""
-        return rest if ended else rest + b"\r\n"
+        self._ended = True
+        return b"" if ended else b"\r\n"
 
 
 def finds_8bit_label(beginning: bytes) -> bool:

@@ -25,6 +25,7 @@ from mailrider.content.address_tokens import (
     COMMA,
     Sort,
     Token,
+    is_plain,
     join_inside,
     quote_address,
     quote_local_part,
@@ -155,7 +156,9 @@ class Generic:
             result = quote_address(_encode(user[: len(user) - len(extension)] + value))
         else:
             result = _encode(value)
-        results = [self._finish(tokens, extension) for tokens in _addresses_in(result)]
+        if is_plain(result):
+            return self._extend(_decode(result), extension)
+        results = [self._extend(self._complete(tokens), extension) for tokens in _addresses_in(result)]
         if not results:
             raise TableTrouble(f'{self.title} lookup of {address} returns non-address result "{value}"')
         if len(results) > 1:
@@ -182,10 +185,13 @@ class Generic:
     def _find(self, quote: Callable[[bytes], bytes], text: str, *, partial: bool = True) -> str | None:
         return self.table.find(_decode(quote(_encode(text))), partial=partial)
 
-    def _finish(self, tokens: list[Token], extension: str) -> str:
-        """An address of a result, complete, with the extension, in its inside form."""
+    def _complete(self, tokens: list[Token]) -> str:
+        """An address of a result, complete, in its inside form."""
         outside = b"".join([b", " if token == COMMA else outside_form(token) for token in tokens])
-        address = _decode(unquote_address(self.completion.complete(outside)))
+        return _decode(unquote_address(self.completion.complete(outside)))
+
+    def _extend(self, address: str, extension: str) -> str:
+        """The address with the extension that was left out."""
         if not (extension and self.extensions.propagate):
             return address
         local, at, domain = address.rpartition("@") if "@" in address else (address, "", "")

@@ -1,7 +1,8 @@
 """Lines fit for the wire: no longer than the server may take, and with their dots stuffed.
 
 *Folding* (`smtp_line_length_limit`): a line of more than N octets becomes a line of N octets, then continuation lines made
-of one blank and up to N-1 further octets.  A cut never falls into the middle of a UTF-8 character (smtp(8) cuts there).
+of one blank and up to N-1 further octets.  A cut never falls into the middle of a UTF-8 character (smtp(8) cuts there), unless
+not even one fits on a line.  A continuation line of less than a blank and an octet cannot be had, so N is at least 2.
 
 *Dot stuffing* (RFC 5321 §4.5.2): a line that begins with a dot gets another, at its true start only.
 
@@ -58,18 +59,11 @@ def prepare_lines(
     """Fold and stuff canonical text as it comes.
 
     `limit_octets` 0 means no limit; `stuff` is off for BDAT, which counts octets and knows no dot.  `when_folded` is called
-    once, before the first line that is too long is given out.
+    once, where the first line is folded.
     """
     column = 0  # octets of the current line, in its unfolded form, that have gone before this chunk
     room = limit_octets  # octets that still fit on the current physical line
-    held = b""  # a CR whose LF comes with the next chunk
-    for piece in chunks:
-        chunk = held + piece if held else piece
-        held = b""
-        if chunk.endswith(b"\r"):
-            chunk, held = chunk[:-1], b"\r"
-        if not chunk:
-            continue
+    for chunk in _keep_together(chunks):
         at_line_start = column == 0
         if not limit_octets or (room == limit_octets - column and not has_long_line(chunk, limit_octets, column)):
             newline = chunk.rfind(b"\n")
@@ -84,30 +78,57 @@ def prepare_lines(
             yield folded
 
 
+# A CR whose LF comes with the next chunk, and the beginning of a character whose rest does.
+_UNFINISHED = re.compile(rb"(?:\r|[\xc0-\xff][\x80-\xbf]{0,2})\Z")
+_UNFINISHED_OCTETS = 3
+
+
+def _keep_together(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same text in chunks that are not empty and end neither inside a line end nor inside a character."""
+    held = b""
+    for piece in chunks:
+        chunk = held + piece if held else piece
+        held = b""
+        if not chunk.endswith(b"\n") and (unfinished := _UNFINISHED.search(chunk[-_UNFINISHED_OCTETS:])):
+            held = unfinished[0]
+            chunk = chunk[: -len(held)]
+        if chunk:
+            yield chunk
+    if held:
+        yield held
+
+
 def _fold(chunk: bytes, limit: int, column: int, room: int, stuff: bool) -> tuple[bytes, int, int]:
     """Fold a chunk that has a long line, line by line."""
     out: list[bytes] = []
-    lines = chunk.split(b"\r\n")
-    for number, line in enumerate(lines):
+    for number, line in enumerate(chunk.split(b"\r\n")):
         if number:
             out.append(b"\r\n")
             column, room = 0, limit
         if stuff and column == 0 and line.startswith(b"."):
             out.append(b".")
         column += len(line)
+        empty = room == limit  # the physical line
         while len(line) > room:
             cut = _cut_between_characters(line, room)
+            if cut == 0 and empty:
+                cut = room
             out += (line[:cut], b"\r\n ")
             line = line[cut:]
-            room = limit - 1
+            room = max(limit - 1, 1)
+            empty = True
         out.append(line)
         room -= len(line)
     return b"".join(out), column, room
 
 
 def _cut_between_characters(line: bytes, room: int) -> int:
-    """The last place at or before `room` that does not split a UTF-8 character (of at most four octets)."""
-    for cut in range(room, max(room - 4, 0), -1):
-        if line[cut] & 0xC0 != 0x80:
-            return cut
+    """The last place at or before `room` that is not inside a UTF-8 character (of at most four octets)."""
+    cut = room
+    for _ in range(4):
+        if line[cut] & 0xC0 != 0x80:  # no character goes on here
+            return cut if cut == room or line[cut] >= 0xC0 else room
+        if cut == 0:
+            break
+        cut -= 1
     return room

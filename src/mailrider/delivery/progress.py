@@ -105,7 +105,7 @@ class Progress:
         status, action = STATUS[disposition]
         if self.request.probe:
             status = Status.UNDELIVERABLE
-        soft_bounced = disposition is Disposition.SOFT_BOUNCE
+        soft_bounced = disposition is Disposition.SOFT_BOUNCE and not self.request.probe  # a probe's answer is told as it is
         return Outcome(
             status=status,
             status_code=status_code.soften(failure.status) if soft_bounced else failure.status,

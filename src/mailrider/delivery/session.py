@@ -69,6 +69,12 @@ class Session:
         self.peer = server.name_and_address
         self.relay = server.relay
 
+    def serve_as(self, server: Server) -> None:
+        """Go on under the name that another destination has for the same endpoint."""
+        self.server = server
+        self.peer = server.name_and_address
+        self.relay = server.relay
+
     def is_expired(self, now_seconds: float) -> bool:
         """Past the time or the number of uses for which a connection may be kept."""
         cache = self.profile.cache

@@ -107,6 +107,7 @@ class Walk:
         for server in best:
             while ledger.open and (session := cache.take(self._endpoint_key(server))) is not None:
                 session.is_best_exchanger = True
+                session.serve_as(server)
                 if await self._use_kept(session):
                     break
             if not itinerary.candidates:
@@ -183,7 +184,10 @@ class Walk:
         """Kept connections to the best servers have been used by now; one to a backup may still lie there."""
         if not self._load or server.preference == self._itinerary.best_preference:
             return None
-        return self._means.cache.take(self._endpoint_key(server))
+        session = self._means.cache.take(self._endpoint_key(server))
+        if session is not None:
+            session.serve_as(server)
+        return session
 
     async def _open(self, server: Server) -> Session | NoSession:
         progress, request = self._progress, self._progress.request

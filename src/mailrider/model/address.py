@@ -47,11 +47,16 @@ def parse_address(text: str) -> str:
     >>> parse_address('"john doe"@example.test')
     'john doe@example.test'
 
-    Raises `WrongUsage` for control characters, an unclosed quote, or more than `ADDRESS_LIMIT_OCTETS`.
+    Raises `WrongUsage` for control characters, half a surrogate pair, an unclosed quote, or more than
+    `ADDRESS_LIMIT_OCTETS`.
     """
     if _CONTROL.search(text):
         raise WrongUsage(f"address {text!r} contains a control character")
-    if len(text.encode("utf-8", "surrogateescape")) > ADDRESS_LIMIT_OCTETS:
+    try:
+        octets = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise WrongUsage(f"address {text[:40]!r} contains half a character") from None
+    if len(octets) > ADDRESS_LIMIT_OCTETS:
         raise WrongUsage(f"address {text[:40]!r}... is longer than {ADDRESS_LIMIT_OCTETS} octets")
     if text.startswith("<") and text.endswith(">"):
         text = text[1:-1]

@@ -63,8 +63,8 @@ class Transaction:
     """An order, and what came of it.
 
     `verdicts`: per recipient None, `Reply` or `Refusal`; `notify` hears the index of each as it is decided.
-    `started` turns True with the reply to MAIL: before that, nothing has happened and the message can go over another
-    connection.  `in_doubt`: the whole content went out, and a reply to it never came.  `warnings` are
+    `started` turns True with the first reply that the server means for us, to RSET or to MAIL: before that, the connection was
+    dead and the message can go over another one.  `in_doubt`: the whole content went out, and a reply to it never came.  `warnings` are
     refusals without consequence.
     """
 
@@ -162,6 +162,7 @@ class Transaction:
         elif stage is PROBE:
             if not accepted:
                 raise ConnectionLost("the connection does not take RSET any more")
+            self.started = True
         elif not accepted:
             host = self.order.relay or self.order.peer
             self.warnings.append(f"host {host} said: {reply.text} (in reply to {stage.reply_to})")

@@ -28,12 +28,13 @@ _SPECIAL = re.compile(rb"[^!-*,-~]")
 def forward_client(client: Mapping[str, str], queue_id: str, offered: Capabilities) -> tuple[tuple[Stage, bytes], ...]:
     """The commands that tell a server about `client` (keys: name, addr, port, proto, helo, ident, source).
 
-    Without an identity of its own the message is known by our queue id, and without an origin it is local.
+    Mail from a client that gave no identity is known by our queue id; mail without a client is local and has none.
     """
     if not offered.xforward:
         return ()
     values = {name.upper(): value for name, value in client.items() if _is_known(name.upper(), value)}
-    values.setdefault("IDENT", queue_id)
+    if client:
+        values.setdefault("IDENT", queue_id)
     source = values.get("SOURCE", "LOCAL").upper()
     values["SOURCE"] = source if source == "LOCAL" else "REMOTE"
     if values.get("ADDR", "").lower().startswith("ipv6:"):

@@ -4,13 +4,14 @@ Both give canonical text (CRLF line ends, see `content.canonical`), whatever the
 `MEMORY_LIMIT_OCTETS` is held in memory; a larger file is measured once and then streamed, so that its size costs
 no memory.
 
-What can go wrong: a file that changes or vanishes between two attempts.  Reading it then raises
+What can go wrong: a file that changes or vanishes between two attempts, or while it is read.  Reading it then raises
 `errors.ContentUnreadable`, and the attempt breaks off without the final dot.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 
 from mailrider.content.canonical import Canonicalizer, canonicalize, finds_8bit_label
@@ -27,6 +28,9 @@ LOOK_OCTETS = 16 * 1024
 
 HEADER_LOOK_OCTETS = 64 * 1024
 """How far the label of the primary header is looked for."""
+
+PIPE_LIMIT = 8
+"""How many times as much is held in memory of something that cannot be read twice."""
 
 
 class MemoryMessage:
@@ -49,12 +53,13 @@ class MemoryMessage:
 
 
 class FileMessage:
-    """A message in a file."""
+    """A message in a plain file."""
 
-    __slots__ = ("_path", "labelled_8bit", "size_octets")
+    __slots__ = ("_path", "_stamp", "labelled_8bit", "size_octets")
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._stamp: tuple[int, ...] = ()  # what the file was when it was measured
         self.labelled_8bit = False
         size = 0
         try:
@@ -71,13 +76,22 @@ class FileMessage:
         canonicalizer = Canonicalizer()
         try:
             with open(self._path, "rb", buffering=0) as file:
+                self._compare(file.fileno())
                 while piece := file.read(CHUNK_OCTETS):
                     yield canonicalizer.feed(piece)
+                self._compare(file.fileno())
         except OSError as cause:
             raise ContentUnreadable(cause.strerror or str(cause)) from cause
         rest = canonicalizer.finish()
         if rest:
             yield rest
+
+    def _compare(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        self._stamp = self._stamp or stamp
+        if stamp != self._stamp:
+            raise ContentUnreadable("the file has changed")
 
 
 class UnreadableMessage:
@@ -107,11 +121,11 @@ def read_message(path: str) -> Message:
         raise MissingInput(f"cannot open message file {path}: {cause.strerror}") from None
     try:
         octets = os.read(descriptor, MEMORY_LIMIT_OCTETS + 1)
-        if len(octets) > MEMORY_LIMIT_OCTETS:
+        if len(octets) > MEMORY_LIMIT_OCTETS and stat.S_ISREG(os.fstat(descriptor).st_mode):
             return FileMessage(path)
         while more := os.read(descriptor, LOOK_OCTETS):
             octets += more  # a pipe gives what it has
-            if len(octets) > MEMORY_LIMIT_OCTETS * 8:
+            if len(octets) > MEMORY_LIMIT_OCTETS * PIPE_LIMIT:
                 raise MissingInput(f"message file {path} is not a plain file and too large to be held in memory")
     except OSError as cause:
         raise MissingInput(f"cannot read message file {path}: {cause.strerror}") from None
