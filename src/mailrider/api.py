@@ -34,8 +34,9 @@ from mailrider.delivery.portions import group_by_domain, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer, ignore_event
 from mailrider.model.address import parse_address, quote_local_part
-from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
+from mailrider.model.outcome import DeliveryReport, Outcome, Recorded, defer_for_transport
 from mailrider.model.request import BodyType, Content, DeliveryRequest, Envelope, Recipient, Transport
+from mailrider.model.texts import check_text, show
 from mailrider.settings import Settings
 from mailrider.spool.message import MemoryMessage, read_message
 from mailrider.wiring import Engine, read_settings
@@ -108,25 +109,25 @@ class Agent:
 
         `sender` may be empty (the null sender).  `nexthop` is a destination in the syntax of Postfix's transport table
         (`example.org`, `[host]:port`, `unix:/path` for LMTP, or a list); by default it is the domain of each recipient.
-        `queue_id` is what log lines and events call the message.  Raises `WrongUsage` for an address or a next hop
-        that makes no sense and `MissingInput` for a file that cannot be read, before anything is sent.
+        `queue_id` is what log lines and events call the message, `ret` is `"full"` or `"hdrs"`.  Raises `WrongUsage` for
+        an address, a next hop or another argument that makes no sense and `MissingInput` for a file that cannot be read,
+        before anything is sent.
         """
         if self._engine is None:
             raise WrongUsage("an Agent delivers between `async with` and its end")
-        if not recipients:
-            raise WrongUsage("no recipient is given")
+        parsed = _parse_recipients(recipients)
+        groups = _group(parsed) if nexthop is None else {check_text("nexthop", nexthop): parsed}
         content = make_content(message)
-        parsed = [Recipient(parse_address(text), token=position) for position, text in enumerate(recipients)]
-        groups = {nexthop: parsed} if nexthop is not None else group_by_domain(parsed)
         envelope = Envelope(
-            sender=parse_address(sender),
+            sender=parse_address(check_text("sender", sender)),
             recipients=(),
-            envid=envid,
-            ret=ret,
+            envid=check_text("envid", envid),
+            ret=_choose("ret", ret, ("", "full", "hdrs")),
             body=BodyType.EIGHT_BIT if getattr(content, "labelled_8bit", False) else BodyType.UNKNOWN,
             smtputf8=smtputf8,
         )
-        call = _Call(self._engine, envelope, content, Transport(transport), queue_id)
+        protocol = Transport(_choose("transport", transport, ("smtp", "lmtp")))
+        call = _Call(self._engine, envelope, content, protocol, check_text("queue_id", queue_id))
         outcomes = await call.deliver(groups)
         return [_result(recipient, outcomes[position]) for position, recipient in enumerate(parsed)]
 
@@ -149,9 +150,6 @@ class _Call:
         agent = self._engine.agent(self._transport, service)
         requests = []
         for nexthop, recipients in groups.items():
-            if not nexthop:
-                address = quote_local_part(recipients[0].address)
-                raise WrongUsage(f"recipient {address!r} has no domain, and no next hop is given")
             agent.check_nexthop(nexthop)
             for portion in split_recipients(recipients, self._engine.recipient_limit(service)):
                 requests.append(self._request(nexthop, portion))
@@ -183,11 +181,42 @@ class _Call:
         return Recorded.RECORDED
 
 
+def _parse_recipients(recipients: Sequence[str]) -> list[Recipient]:
+    """The recipients with their places as tokens."""
+    if isinstance(recipients, str):
+        raise WrongUsage("recipients is a text, expected a list of addresses")
+    parsed = []
+    for position, text in enumerate(recipients):
+        address = parse_address(check_text("recipient", text))
+        if not address:
+            raise WrongUsage("a recipient is empty")
+        parsed.append(Recipient(address, token=position))
+    if not parsed:
+        raise WrongUsage("no recipient is given")
+    return parsed
+
+
+def _group(recipients: Sequence[Recipient]) -> Mapping[str, Sequence[Recipient]]:
+    """The recipients by the domains that are their next hops."""
+    groups = group_by_domain(recipients)
+    if "" in groups:
+        address = quote_local_part(groups[""][0].address)
+        raise WrongUsage(f"recipient {show(address)} has no domain, and no next hop is given")
+    return groups
+
+
+def _choose(name: str, value: str, words: Sequence[str]) -> str:
+    """One of the words, whatever its case."""
+    if isinstance(value, str) and value.lower() in words:
+        return value.lower()
+    raise WrongUsage(f"{name} is {show(value)}, expected {' or '.join(filter(None, words))}")
+
+
 def _collect(request: DeliveryRequest, report: DeliveryReport, outcomes: dict[int, Outcome]) -> None:
     for recipient, outcome in zip(request.envelope.recipients, report.outcomes, strict=True):
         assert isinstance(recipient.token, int)
         if outcome is None:
-            raise WrongUsage("mail loops back to this host: best_mx_transport needs a queue manager behind it")
+            outcome = defer_for_transport(report.hand_over.transport if report.hand_over is not None else "")
         outcomes[recipient.token] = outcome
 
 
@@ -217,12 +246,17 @@ def make_content(message: AnyMessage) -> Content:
     if isinstance(message, str | os.PathLike):
         return read_message(os.fspath(message))
     if hasattr(message, "as_bytes"):
-        return MemoryMessage(message.as_bytes())
+        try:
+            return MemoryMessage(message.as_bytes())
+        except Exception as cause:  # the email package raises whatever it stumbles over
+            raise WrongUsage(f"the message cannot be written as octets: {cause}") from cause
     if hasattr(message, "read"):
         try:
             octets: Any = message.read()
         except OSError as cause:
             raise MissingInput(f"cannot read the message: {cause.strerror}") from None
+        except ValueError as cause:
+            raise WrongUsage(f"cannot read the message: {cause}") from None
         if isinstance(octets, bytes):
             return MemoryMessage(octets)
         raise WrongUsage("the message file is not open in binary mode")
@@ -258,7 +292,9 @@ def deliver_sync(
     observer: Observer = ignore_event,
     **options: Any,
 ) -> list[DeliveryResult]:
-    """`deliver` for code that has no event loop.  Not to be called where one runs."""
+    """`deliver` for code that has no event loop.  Raises `WrongUsage` where one runs."""
+    if asyncio._get_running_loop() is not None:
+        raise WrongUsage("deliver_sync is for code without an event loop: where one runs, await deliver")
     return asyncio.run(
         deliver(
             message,

@@ -73,6 +73,7 @@ class Engine:
         self._resolver = CachingResolver(StubResolver(configure(servers)), self.clock)
         self._agents: dict[tuple[Transport, str], DeliveryAgent] = {}
         self._profiles: dict[Transport, Profile] = {}
+        self._draining = False
 
     def profile(self, transport: Transport) -> Profile:
         """What the settings mean for a transport."""
@@ -90,6 +91,8 @@ class Engine:
             directory = Directory(self._resolver_for(profile), _route_policy(profile.settings), _roads(profile))
             agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer)
             self._agents[transport, service] = agent
+            if self._draining:
+                agent.drain()
         return agent
 
     def _resolver_for(self, profile: Profile) -> Resolver:
@@ -123,7 +126,8 @@ class Engine:
         return self.settings.of_service(service, "destination_recipient_limit")
 
     def drain(self) -> None:
-        """End running deliveries at the next safe point."""
+        """End running deliveries at the next safe point, and let no other begin."""
+        self._draining = True
         for agent in self._agents.values():
             agent.drain()
 

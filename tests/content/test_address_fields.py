@@ -21,7 +21,8 @@ def rewritten(field: bytes, name_octets: int = 2) -> list[bytes] | None:
 
 
 @pytest.mark.parametrize(
-    "field", [b"To: nobody@b.c", b"To:", b"To: ", b"To: <>", b"To:   A  B   <n@b.c>,\n  c@d", b"To: (a@b.c)", b'To: "a@b.c" <n@b.c>']
+    "field",
+    [b"To: nobody@b.c", b"To:", b"To: ", b"To: <>", b"To:   A  B   <n@b.c>,\n  c@d", b"To: (a@b.c)", b'To: "a@b.c" <n@b.c>'],
 )
 def test_a_field_without_such_an_address_is_not_touched(field: bytes) -> None:
     assert rewritten(field) is None

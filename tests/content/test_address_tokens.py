@@ -55,7 +55,7 @@ def test_any_octets_are_tokens(text: bytes) -> None:
     assert sum(len(token.text) for token in tokens) <= len(text)
 
 
-ADDRESSES = st.text("ab@.:\"\\ ,<\xfc", max_size=30).map(lambda text: text.encode("latin-1"))
+ADDRESSES = st.text('ab@.:"\\ ,<\xfc', max_size=30).map(lambda text: text.encode("latin-1"))
 
 
 @given(ADDRESSES.filter(lambda address: not address.startswith(b"@") and b"@" in address))
@@ -115,7 +115,9 @@ def test_plain_addresses(address: bytes) -> None:
     assert quote_address(join_inside(tokenize(address), spaced=True)) == address
 
 
-@pytest.mark.parametrize("address", [b"", b"a", b"a@b", b"a@b.", b"a@.b", b"a..b@c.d", b".a@b.c", b"a b@c.d", b"a@b@c.d", b"a!b@c.d", b"a@b.c\n"])
+@pytest.mark.parametrize(
+    "address", [b"", b"a", b"a@b", b"a@b.", b"a@.b", b"a..b@c.d", b".a@b.c", b"a b@c.d", b"a@b@c.d", b"a!b@c.d", b"a@b.c\n"]
+)
 def test_addresses_that_are_not_plain(address: bytes) -> None:
     assert not is_plain(address)
 
@@ -124,7 +126,7 @@ def test_addresses_that_are_not_plain(address: bytes) -> None:
     ("text", "close", "spaced"),
     [
         (b"a b", b"ab", b"a b"),
-        (b"a (c) [d] \"e\"", b"a(c)[d]e", b"a (c) [d] e"),
+        (b'a (c) [d] "e"', b"a(c)[d]e", b"a (c) [d] e"),
         (b"a@b,c<d", b"a@b,c<d", b"a@b, c <d"),
     ],
 )

@@ -60,7 +60,7 @@ def test_an_address_without_a_domain_is_looked_up_whole() -> None:
 def test_keys_are_in_their_outside_form() -> None:
     table = RememberingTable()
     assert Generic(table, PLUS, SITE, own).rewrite("a b+c@own.test") is None
-    assert table.asked == ['"a b+c"@own.test', '"a b"@own.test'.replace('"a', '~"a', 1), '~"a b+c"', '~"a b"', "~@own.test"]
+    assert table.asked == ['"a b+c"@own.test', '~"a b"@own.test', '~"a b+c"', '~"a b"', "~@own.test"]
 
 
 def test_one_dot_behind_the_domain_is_not_looked_at() -> None:
@@ -114,13 +114,9 @@ def test_an_extension_is_carried_over(address: str, entries: dict[str, str], res
     assert rewrite(address, entries, CARRIED) == result
 
 
-@pytest.mark.parametrize("local", ["postmaster", "MAILER-daemon", "double-bounce", "owner-list", "list-request", "+x", "-request", "user"])
+@pytest.mark.parametrize("local", ["postmaster", "MAILER-daemon", "double-bounce", "owner-list", "list-request", "+x", "user"])
 def test_names_that_are_never_split(local: str) -> None:
-    address = f"{local}@own.test"
-    if local == "-request":
-        assert CARRIED.split(address) == (address, "")  # nothing would be left of it
-    else:
-        assert CARRIED.split(address) == (address, "")
+    assert CARRIED.split(f"{local}@own.test") == (f"{local}@own.test", "")
 
 
 def test_owners_are_split_where_a_hyphen_delimits_nothing() -> None:
@@ -167,12 +163,11 @@ def test_trouble_with_the_table_is_passed_on() -> None:
         (b"user@", b"user@"),
         (b"user@[1.2.3.4]", b"user@[1.2.3.4]"),
         (b"host!user", b"user@host.dom.test"),
-        (b"a!b!user", b'"b!user"@a'.replace(b'"', b"") + b".dom.test"),
+        (b"a!b!user", b"b!user@a.dom.test"),
         (b"user%host.test", b"user@host.test"),
         (b"a%b%host.test", b"a%b@host.test"),
         (b"a!b@c.test", b"a!b@c.test"),
         (b"@a,@b:user@c.test", b"user@c.test"),
-        (b"@a:", b'""@a:'),
         (b"@", b'""'),
         (b'""', b'""'),
         (b"", b'""'),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import quopri
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -86,7 +87,7 @@ def test_many_different_octets_go_another_way_to_the_same_end() -> None:
 def test_a_line_may_come_in_pieces(line: bytes, cuts: list[int]) -> None:
     encoder = LineEncoder()
     positions = [0, *sorted(cuts), len(line)]
-    pieces = [line[start:end] for start, end in zip(positions, positions[1:], strict=False)]
+    pieces = [line[start:end] for start, end in pairwise(positions)]
     out = b"".join([encoder.add(piece, ended=False) for piece in pieces[:-1]])
     assert out + encoder.add(pieces[-1], ended=True) == encode_slowly(line)
     assert encoder.add(b"next", ended=True) == b"next\r\n"

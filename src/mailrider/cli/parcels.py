@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import reprlib
 import stat
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,16 +18,13 @@ from typing import Any, NamedTuple
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.model.address import parse_address
 from mailrider.model.request import NO_CLIENT, BodyType, Envelope, Notify, Recipient, Transport
+from mailrider.model.texts import check_text, clip, show
 
 BATCH_LIMIT_OCTETS = 512 * 1024 * 1024
 """A larger batch file is a mistake: a million requests need half of this."""
 
 STANDARD_INPUT = "-"
 
-SHOWN_CHARACTERS = 80
-"""A sentence with a longer value in it is not read."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTION = re.compile(r";(notify|orcpt)=", re.IGNORECASE)
 _TRANSPORTS = {transport.value: transport for transport in Transport}
 _BODY_TYPES = {body.value: body for body in BodyType}
@@ -77,7 +73,7 @@ def read_batch(path: str) -> Batch:
     except OSError as cause:
         raise MissingInput(f"batch file {path} cannot be read: {cause.strerror}") from None
     except _TwiceError as twice:
-        raise WrongUsage(f"batch file {path}: the key {_show(twice.args[0])} is there twice in one object") from None
+        raise WrongUsage(f"batch file {path}: the key {show(twice.args[0])} is there twice in one object") from None
     except (ValueError, RecursionError) as cause:
         raise WrongUsage(f"batch file {path} is not JSON: {cause}") from None
     if not isinstance(document, dict) or not isinstance(document.get("requests"), list):
@@ -85,7 +81,7 @@ def read_batch(path: str) -> Batch:
     _refuse_unknown_keys(document, _BATCH_KEYS, f"batch file {path}: ")
     mode = document.get("mode", "sequential")
     if mode not in ("sequential", "burst"):
-        raise WrongUsage(f"batch file {path}: mode is {_show(mode)}, expected sequential or burst")
+        raise WrongUsage(f"batch file {path}: mode is {show(mode)}, expected sequential or burst")
     return Batch(mode == "sequential", tuple(_parse_requests(document["requests"], path)))
 
 
@@ -175,13 +171,13 @@ def _read_recipients(given: object) -> list[tuple[Recipient, str]]:
     if given is None or given == []:
         raise WrongUsage("no recipient is given")
     if not isinstance(given, list):
-        raise WrongUsage(f"recipients is {_show(given)}, expected a list")
+        raise WrongUsage(f"recipients is {show(given)}, expected a list")
     return [_read_recipient({"address": item} if isinstance(item, str) else item) for item in given]
 
 
 def _read_recipient(item: object) -> tuple[Recipient, str]:
     if not isinstance(item, dict):
-        raise WrongUsage(f"recipient {_show(item)} is neither a text nor an object")
+        raise WrongUsage(f"recipient {show(item)} is neither a text nor an object")
     text = _text(item, "address", required=True)
     address = parse_address(text)
     if not address:
@@ -192,21 +188,21 @@ def _read_recipient(item: object) -> tuple[Recipient, str]:
         _refuse_unknown_keys(item, _RECIPIENT_KEYS)
         orcpt = _text(item, "orcpt")
         if orcpt and ";" not in orcpt:
-            raise WrongUsage(f"orcpt={_clip(orcpt)}, expected type;address")
+            raise WrongUsage(f"orcpt={clip(orcpt)}, expected type;address")
         return Recipient(address, orcpt=orcpt, notify=_read_notify(item.get("notify"))), text
     except WrongUsage as fault:
-        raise WrongUsage(f"recipient {_clip(text)}: {fault}") from None
+        raise WrongUsage(f"recipient {clip(text)}: {fault}") from None
 
 
 def _read_notify(words: object) -> Notify:
     if words is None:
         return Notify.UNSET
     if not isinstance(words, list):
-        raise WrongUsage(f"notify is {_show(words)}, expected a list")
+        raise WrongUsage(f"notify is {show(words)}, expected a list")
     notify = Notify.UNSET
     for word in words:
         if not isinstance(word, str) or word.lower() not in _NOTIFY:
-            raise WrongUsage(f"notify={_clip(str(word))}, expected never, or a list of success, failure and delay")
+            raise WrongUsage(f"notify={clip(str(word))}, expected never, or a list of success, failure and delay")
         notify |= _NOTIFY[word.lower()]
     if Notify.NEVER in notify and notify is not Notify.NEVER:
         raise WrongUsage("notify=never goes with nothing else")
@@ -221,10 +217,8 @@ def _read_client(given: object) -> Mapping[str, str]:
     unknown = given.keys() - _CLIENT_ATTRIBUTES
     if unknown:
         known = ", ".join(sorted(_CLIENT_ATTRIBUTES))
-        raise WrongUsage(f"xforward attribute {_show(min(unknown))}, expected one of {known}")
-    for name, value in given.items():
-        _refuse_half_characters(f"xforward {name}", value)
-    return dict(given)
+        raise WrongUsage(f"xforward attribute {show(min(unknown))}, expected one of {known}")
+    return {name: check_text(f"xforward {name}", value) for name, value in given.items()}
 
 
 def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
@@ -233,7 +227,7 @@ def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals:
-            raise WrongUsage(f"--xforward {_clip(argument)}: expected NAME=VALUE")
+            raise WrongUsage(f"--xforward {clip(argument)}: expected NAME=VALUE")
         client[name.lower()] = value
     return client
 
@@ -247,7 +241,7 @@ def _check_message_file(path: str) -> str:
     try:
         mode = os.stat(path).st_mode
     except OSError as cause:
-        raise MissingInput(f"cannot open message file {_clip(path)}: {cause.strerror}") from None
+        raise MissingInput(f"cannot open message file {clip(path)}: {cause.strerror}") from None
     if stat.S_ISDIR(mode):
         raise MissingInput(f"cannot open message file {path}: it is a directory")
     if mode & _READABLE_BY_ALL != _READABLE_BY_ALL and not os.access(path, os.R_OK):
@@ -261,28 +255,14 @@ def _text(request: Mapping[str, Any], key: str, *, required: bool = False) -> st
         if required:
             raise WrongUsage(f"{key} is missing")
         return ""
-    if not isinstance(value, str):
-        raise WrongUsage(f"{key} is {_show(value)}, expected a text")
-    if not value.isprintable():
-        if _CONTROL.search(value):
-            raise WrongUsage(f"{key} {_show(value)} contains a control character")
-        _refuse_half_characters(key, value)
-    return value
-
-
-def _refuse_half_characters(key: str, value: str) -> None:
-    """Half a surrogate pair has no octets, except those halves that stand for octets which were never text."""
-    try:
-        value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise WrongUsage(f"{key} {_show(value)} contains half a character") from None
+    return check_text(key, value)
 
 
 def _flag(request: Mapping[str, Any], key: str) -> bool:
     value = request.get(key, False)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise WrongUsage(f"{key} is {_show(value)}, expected true or false")
+    raise WrongUsage(f"{key} is {show(value)}, expected true or false")
 
 
 def _number(request: Mapping[str, Any], key: str) -> float:
@@ -290,7 +270,7 @@ def _number(request: Mapping[str, Any], key: str) -> float:
     if value is None:
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e10:
-        raise WrongUsage(f"{key} is {_show(value)}, expected a number of seconds")
+        raise WrongUsage(f"{key} is {show(value)}, expected a number of seconds")
     return float(value)
 
 
@@ -300,20 +280,9 @@ def _choose(request: Mapping[str, Any], key: str, words: tuple[str, ...], defaul
         return default
     if isinstance(value, str) and value.lower() in words:
         return value.lower()
-    raise WrongUsage(f"{key} is {_show(value)}, expected {' or '.join(words)}")
+    raise WrongUsage(f"{key} is {show(value)}, expected {' or '.join(words)}")
 
 
 def _refuse_unknown_keys(given: dict[str, Any], known: frozenset[str], where: str = "") -> None:
     if not known.issuperset(given):
-        raise WrongUsage(f"{where}unknown key {_show(min(given.keys() - known))}")
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
-
-
-def _show(value: object) -> str:
-    """A value as a sentence has room for it, however large or deep it is."""
-    shown = reprlib.Repr()
-    shown.maxstring = shown.maxother = shown.maxlong = SHOWN_CHARACTERS
-    return shown.repr(value)
+        raise WrongUsage(f"{where}unknown key {show(min(given.keys() - known))}")

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring
 
-from mailrider.model import status as status_code
-from mailrider.model.outcome import Action, Outcome, Status
+from mailrider.model.outcome import Outcome, Status, defer_for_transport
 
 _quote: Callable[[str], str] = encode_basestring
 """A text as JSON has it: quoted, with escapes for what must have them.  A whole encoder would cost five times as much."""
@@ -36,7 +35,7 @@ class Rows:
     def add(self, position: int, given: Sequence[str], outcomes: Sequence[Outcome | None], best_mx: str) -> None:
         """The outcomes of the message at `position`, counted from 0.  `best_mx` explains outcomes that are None."""
         rows = [
-            self._row(position, recipient, outcome if outcome is not None else _not_passed(best_mx))
+            self._row(position, recipient, outcome if outcome is not None else defer_for_transport(best_mx))
             for recipient, outcome in zip(given, outcomes, strict=True)
         ]
         self._held[position] = rows
@@ -60,9 +59,3 @@ class Rows:
             f'"relay": {_quote(outcome.relay)}, "text": {_quote(outcome.text)}, '
             f'"conn_use": {outcome.connection_use}, "action": "{outcome.action._value_}"{doubt}}}'
         )
-
-
-def _not_passed(transport: str) -> Outcome:
-    """Recipients for best_mx_transport: there is no other transport behind a single command."""
-    text = f"mail for this destination is for transport {transport} of this host, which a one-shot delivery cannot reach"
-    return Outcome(Status.DEFERRED, status_code.SERVER_UNAVAILABLE, text, action=Action.DELAYED)

@@ -36,15 +36,23 @@ class Course(enum.Enum):
     NO_BDAT = enum.auto()
 
 
-async def attempt(session: Session, progress: Progress, is_last: Callable[[], bool], keep: bool) -> Course:
+async def attempt(
+    session: Session,
+    progress: Progress,
+    is_last: Callable[[], bool],
+    keep: bool,
+    released: Callable[[], None] | None = None,
+) -> Course:
     """Deliver to the open recipients over this session.
 
     `is_last` tells whether no server follows.  `keep` asks for the connection to be left open; whether it is fit for
-    that shows in `session.connection.reusable` afterwards.
+    that shows in `session.connection.reusable` afterwards.  `released` is called when the session can take another message
+    while the end of this one is still awaited.
     """
     profile, request = progress.profile, progress.request
     reused = session.uses > 0
     session.uses += 1
+    progress.connection_use = session.uses
     session.queue_id = request.queue_id
     limit = session.offered.size_limit_octets
     if limit and request.content.size_octets > limit:
@@ -54,7 +62,7 @@ async def attempt(session: Session, progress: Progress, is_last: Callable[[], bo
     indexes = list(progress.ledger.open)
     progress.setup_seconds = progress.clock.wall_seconds()
     try:
-        transaction = make_transaction(session, progress, indexes, keep=keep, check_alive=reused)
+        transaction = make_transaction(session, progress, indexes, keep=keep, check_alive=reused, released=released)
     except TableTrouble as trouble:
         progress.observer(Warned(str(trouble), request.queue_id))
         failure = Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, f"local data error while talking to {session.peer}")

@@ -41,14 +41,32 @@ class ConnectionCache:
 
     def keep(self, session: Session, keys: tuple[Hashable, ...]) -> None:
         """Let a session wait under these keys."""
-        if self._count >= KEPT_LIMIT or not keys:
+        if self.lend(session, keys):
+            session.connection.rest(session.profile.cache.idle_seconds)
+        else:
             session.connection.close()
-            return
+
+    def lend(self, session: Session, keys: tuple[Hashable, ...]) -> bool:
+        """Let another delivery take a session whose last message has been sent and not been answered yet.
+
+        False if that cannot be.  Whoever lends a session calls `settle` when the answer is there.
+        """
+        if self._count >= KEPT_LIMIT or not keys:
+            return False
         self._count += 1
         session.kept_for = keys
         for key in keys:
             self._sessions.setdefault(key, []).append(session)
-        session.connection.rest(session.profile.cache.idle_seconds)
+        return True
+
+    def settle(self, session: Session) -> None:
+        """The answer is there.  If nobody has taken the session meanwhile it begins to rest."""
+        connection = session.connection
+        if session.kept_for and connection.is_idle:
+            if connection.reusable:
+                connection.rest(session.profile.cache.idle_seconds)
+            elif not connection.is_leaving:
+                connection.close()
 
     def take(self, key: Hashable) -> Session | None:
         """The session that was kept last under this key and is still good."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mailrider.content.address_fields import Rewrite
@@ -20,12 +20,18 @@ from mailrider.smtp.xforward import forward_client
 
 
 def make_transaction(
-    session: Session, progress: Progress, indexes: list[int], *, keep: bool, check_alive: bool
+    session: Session,
+    progress: Progress,
+    indexes: list[int],
+    *,
+    keep: bool,
+    check_alive: bool,
+    released: Callable[[], None] | None = None,
 ) -> Transaction:
     """The transaction that carries the message to these recipients.
 
-    `keep` asks for the connection to be left open, `check_alive` for RSET in front.  Raises `TableTrouble` when the generic
-    maps cannot answer.
+    `keep` asks for the connection to be left open, `check_alive` for RSET in front; `released`: see `Order`.  Raises
+    `TableTrouble` when the generic maps cannot answer.
     """
     profile, request, offered = progress.profile, progress.request, session.offered
     envelope, content = request.envelope, request.content
@@ -65,6 +71,7 @@ def make_transaction(
         profile.await_quit,
         profile.pix_delay_seconds if session.delays_dot else 0.0,
         session.relay,
+        released,
     )
     if not chunked:
         return Transaction(order)

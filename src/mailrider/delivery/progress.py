@@ -26,6 +26,7 @@ class Progress:
     __slots__ = (
         "_status_filter",
         "clock",
+        "connection_use",
         "destination_trouble",
         "had_complete_session",
         "handed_seconds",
@@ -50,6 +51,7 @@ class Progress:
         self.had_complete_session = False
         self.handed_seconds = clock.wall_seconds()
         self.setup_seconds = 0.0
+        self.connection_use = 1  # how many messages the connection has carried, this one among them
         find = profile.lookups.status_filter
         self._status_filter: StatusFilter | None = None
         if find is not None:
@@ -115,7 +117,7 @@ class Progress:
             reply=failure.reply,
             action=action,
             delays=self.delays(),
-            connection_use=max(1, session.uses) if session is not None else 1,
+            connection_use=self.connection_use if session is not None else 1,
             soft_bounced=soft_bounced,
         )
 
@@ -135,7 +137,7 @@ class Progress:
             reply.text,
             Action.DELIVERED if final else Action.RELAYED,
             self.delays(),
-            session.uses,
+            self.connection_use,
             passes_notice_on=offers_dsn,
         )
         await self.ledger.settle(index, outcome)

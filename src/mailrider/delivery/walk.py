@@ -42,7 +42,7 @@ class Walk:
     """A request under way.  `interrupted` is set from outside to end it before the next server."""
 
     __slots__ = (
-        "_destination_key", "_itinerary", "_load", "_means", "_progress", "_store", "_used_kept", "interrupted",
+        "_destination_key", "_itinerary", "_lent", "_load", "_means", "_progress", "_store", "_used_kept", "interrupted",
     )  # fmt: skip
 
     def __init__(self, progress: Progress, itinerary: Itinerary, means: Means, *, load: bool, store: bool) -> None:
@@ -52,6 +52,7 @@ class Walk:
         self._load = load
         self._store = store
         self._destination_key: Hashable | None = None
+        self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
         self.interrupted = False
 
@@ -133,21 +134,38 @@ class Walk:
     def _put_away(self, session: Session) -> None:
         """Keep the connection for the next message, or let it go."""
         connection = session.connection
-        keys: list[Hashable] = []
-        if self._destination_key is not None:
-            keys.append(self._destination_key)
-        if connection.reusable:
-            self._destination_key = None  # only the first good session lies under the destination
-            if self._store and not session.is_expired(connection.now_seconds):
-                self._means.cache.keep(session, (*keys, self._endpoint_key(session.server)))
-                return
-        if not connection.is_leaving:
-            connection.close()
+        if session is self._lent:
+            self._lent = None
+            self._means.cache.settle(session)
+        elif connection.reusable and self._store and not session.is_expired(connection.now_seconds):
+            self._means.cache.keep(session, self._take_keys(session))
+        else:
+            if connection.reusable:
+                self._destination_key = None
+            if not connection.is_leaving:
+                connection.close()
+
+    def _take_keys(self, session: Session) -> tuple[Hashable, ...]:
+        """The cache keys of a good session; only the first one lies under the destination."""
+        destination, self._destination_key = self._destination_key, None
+        endpoint = self._endpoint_key(session.server)
+        return (endpoint,) if destination is None else (destination, endpoint)
 
     async def _attempt(self, session: Session) -> Course:
-        itinerary = self._itinerary
+        """Deliver over this session.  Where deliveries take turns, the next one may follow on it before this one has ended."""
+        itinerary, turn = self._itinerary, self._progress.request.turn
+        if turn is not None:
+            await turn.regain()
+
+        def lend() -> None:
+            assert turn is not None
+            if self._means.cache.lend(session, self._take_keys(session)):
+                self._lent = session
+                turn.lend()
+
+        released = lend if turn is not None and self._store else None
         try:
-            return await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store)
+            return await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store, released)
         except BaseException:
             session.connection.close()  # cancelled in the middle of things: nobody is there any more for the replies
             raise
@@ -191,6 +209,8 @@ class Walk:
 
     async def _open(self, server: Server) -> Session | NoSession:
         progress, request = self._progress, self._progress.request
+        if request.turn is not None:
+            await request.turn.regain()
         opened = await open_session(
             server,
             progress.profile,
@@ -213,6 +233,7 @@ class Walk:
             progress.latest = refused.failure
             progress.observer(ConnectFailed(progress.request.queue_id, server, refused.failure.text))
         else:
+            progress.connection_use = 1
             last = self._itinerary.at_last_server
             await progress.fail_all(refused.failure, refused.session, last_server=last)
 

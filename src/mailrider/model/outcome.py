@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple, Protocol
 
+from mailrider.model import status as status_code
 from mailrider.model.request import Recipient
 
 
@@ -67,6 +68,12 @@ class Outcome(NamedTuple):
     soft_bounced: bool = False
     in_doubt: bool = False
     passes_notice_on: bool = False
+
+
+def defer_for_transport(transport: str) -> Outcome:
+    """What becomes of a recipient that is to be handed over (`best_mx_transport`) where nobody is there to take it."""
+    text = f"mail for this destination is for transport {transport} of this host, which cannot be reached without a queue"
+    return Outcome(Status.DEFERRED, status_code.SERVER_UNAVAILABLE, text, action=Action.DELAYED)
 
 
 class Recorded(enum.Enum):

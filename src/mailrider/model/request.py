@@ -37,6 +37,16 @@ class Notify(enum.Flag):
     DELAY = enum.auto()
 
 
+class Turn(Protocol):
+    """A place in the concurrency window of a destination, which a delivery holds while it works."""
+
+    def lend(self) -> None:
+        """Only the last reply is missing, and the connection can take the next message: let it begin."""
+
+    async def regain(self) -> None:
+        """Wait for a place again, because another connection is needed.  At once where the place was not lent."""
+
+
 class Content(Protocol):
     """The message text, open to being read more than once and to failing while it is.
 
@@ -85,6 +95,7 @@ class DeliveryRequest(NamedTuple):
     `arrival_seconds` and `active_seconds` are wall-clock times: when the message came in and when its turn came.
     `probe`: verify the recipients, send no content.  `cache_load` / `cache_store`: whether a kept connection may be
     used and kept; None leaves it to `delivery`.  `client` holds the XFORWARD attributes of who submitted the message.
+    `turn` is there where deliveries wait for each other.
     """
 
     envelope: Envelope
@@ -100,3 +111,4 @@ class DeliveryRequest(NamedTuple):
     cache_load: bool | None = None
     cache_store: bool | None = None
     client: Mapping[str, str] = NO_CLIENT
+    turn: Turn | None = None

@@ -115,6 +115,11 @@ class Connection:
         return fit and not self._inbox and self._parser.is_between_replies
 
     @property
+    def is_idle(self) -> bool:
+        """No script is under way and no reply is awaited."""
+        return self._wire.free and not self._wire.awaited and not self._queue
+
+    @property
     def is_leaving(self) -> bool:
         """QUIT has been said, or the connection is gone."""
         return self.gone or self._wire.ending

@@ -26,19 +26,20 @@ class Departures:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[Departing] = []
+        self._waiting: dict[Departing, None] = {}
 
     def add(self, departing: Departing) -> None:
         """This one has something to send."""
         if not self._waiting:
             self._loop.call_soon(self._announce)
-        self._waiting.append(departing)
+        self._waiting[departing] = None
 
     def _announce(self) -> None:
-        """Everybody who was told something in this round has been scheduled; let them write, then go."""
-        self._loop.call_soon(self._depart)
+        """Everybody who was told something in this round has been scheduled: let them write, then go."""
+        going, self._waiting = self._waiting, {}
+        self._loop.call_soon(self._depart, going)
 
-    def _depart(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for departing in waiting:
-            departing.depart()
+    def _depart(self, going: dict[Departing, None]) -> None:
+        for departing in going:
+            if departing not in self._waiting:  # else it has written once more, and goes with the next
+                departing.depart()

@@ -1,8 +1,9 @@
 """Many requests at once, without a spool: queued per destination, worked off under a concurrency window.
 
-Each destination (service and next hop) has its own queue and its own window.  A worker takes one request after the other;
-there are as many workers as the window is wide, so that no task is made for a message.  When the window grows, a worker is
-added; when it shrinks, one retires after its request.
+Each destination (service and next hop) has its own queue and its own window.  A worker takes one request after the other, so
+that no task is made for a message, and holds a place in the window meanwhile.  A delivery that only waits for its last reply,
+over a connection that takes the next message already (PIPELINING), lends its place: another worker then puts the next envelope
+right behind.  So there are never more connections than the window is wide, and up to twice as many workers.
 
 A destination that is declared dead has all its waiting recipients deferred with the reason of its last failure, as the
 queue manager does (`delivery temporarily suspended: ...`), and so have those that come before `dead_seconds` are over.
@@ -26,6 +27,9 @@ from mailrider.queue.window import ConcurrencyWindow, WindowTerms
 Deliver = Callable[[DeliveryRequest], Awaitable[DeliveryReport]]
 _Key = tuple[str, str]  # service and destination
 
+WORKERS_FOR_A_PLACE = 2
+"""One whose message is being sent, and one who waits for the last reply to the message before."""
+
 
 class Work(Protocol):
     """A request that waits for its turn.
@@ -48,55 +52,129 @@ class Work(Protocol):
         """What became of it."""
 
 
+class _Place:
+    """A place in the window, held by one delivery: a `model.request.Turn`."""
+
+    __slots__ = ("_queue", "held")
+
+    def __init__(self, queue: _DestinationQueue) -> None:
+        self._queue = queue
+        self.held = True
+
+    def lend(self) -> None:
+        """See `model.request.Turn`."""
+        if self.held:
+            self.held = False
+            self._queue.lend_place()
+
+    async def regain(self) -> None:
+        """See `model.request.Turn`."""
+        if not self.held:
+            await self._queue.wait_for_place(returning=True)
+            self.held = True
+
+
 class _DestinationQueue:
-    """The requests for one destination."""
+    """The requests for one destination.
 
-    __slots__ = ("_burst", "_key", "_terms", "_waiting", "_workers", "traffic", "window")
+    `_busy` counts the places in its window that are taken, `_called` those that are kept for somebody who is on his way.
+    Whoever waits for a place is either a delivery that lent its own and needs it back, or a worker.
+    """
 
-    def __init__(self, burst: Burst, key: _Key, terms: WindowTerms) -> None:
+    __slots__ = (
+        "_burst", "_busy", "_called", "_group", "_key", "_resting", "_returning", "_terms", "_waiting", "_workers", "traffic",
+        "window",
+    )  # fmt: skip
+
+    def __init__(self, burst: Burst, key: _Key, terms: WindowTerms, group: asyncio.TaskGroup) -> None:
         self._burst = burst
+        self._group = group
         self._key = key
         self._terms = terms
         self._waiting: deque[Work] = deque()
+        self._returning: deque[asyncio.Future[None]] = deque()
+        self._resting: deque[asyncio.Future[None]] = deque()
         self._workers = 0
+        self._busy = 0
+        self._called = 0
         self.window = ConcurrencyWindow(terms)
         self.traffic = Traffic()
 
     def add(self, work: Work) -> None:
         self._waiting.append(work)
 
-    def staff(self, group: asyncio.TaskGroup) -> None:
-        """Add workers up to the width of the window, but no more than there is work for."""
-        while self._workers < min(self.window.width, self._workers + len(self._waiting)):
-            self._workers += 1
-            group.create_task(self._work(group))
+    @property
+    def _free(self) -> int:
+        """Places to be had.  What is under way goes on even where the window is closed, one after the other."""
+        return (self.window.width or 1) - self._busy - self._called
 
-    async def _work(self, group: asyncio.TaskGroup) -> None:
+    def staff(self, places: int) -> None:
+        """See that somebody comes for so many of the free places."""
+        for _ in range(places):
+            if self._returning:
+                self._call(self._returning)
+            elif self._resting:
+                self._call(self._resting)
+            elif self._waiting and self._workers < self.window.width * WORKERS_FOR_A_PLACE:
+                self._workers += 1
+                self._group.create_task(self._work())
+            else:
+                return  # those who are about to finish will
+
+    def _call(self, queue: deque[asyncio.Future[None]]) -> None:
+        self._called += 1
+        queue.popleft().set_result(None)
+
+    async def wait_for_place(self, *, returning: bool = False) -> None:
+        """Take a place as soon as there is one."""
+        if self._free <= 0:
+            called = asyncio.get_running_loop().create_future()
+            (self._returning if returning else self._resting).append(called)
+            await called
+            self._called -= 1
+        self._busy += 1
+
+    def lend_place(self) -> None:
+        """A place is to be had."""
+        self._busy -= 1
+        if self._free > 0:
+            self.staff(1)
+
+    async def _work(self) -> None:
         """One worker.  Where it is cancelled or fails, the group is over and nobody takes its place."""
-        while self._waiting and self._workers <= self.window.width:
-            await self._do(self._waiting.popleft())
-            if self._workers < self.window.width and self._waiting:
-                self.staff(group)
+        while self._waiting:
+            if self._free <= 0:
+                await self.wait_for_place()
+                self._busy -= 1  # it is ours: nobody else runs before we have looked again
+            else:
+                await self._do(self._waiting.popleft())
         self._workers -= 1
-        if self._waiting and not self.window.is_dead:
-            self.staff(group)
+        while self._resting:
+            self._call(self._resting)  # nothing is left to do: go home
 
     async def _do(self, work: Work) -> None:
         burst, traffic = self._burst, self.traffic
+        self._busy += 1
+        place = _Place(self)
         traffic.begin(burst.clock.monotonic_seconds())
         request = work.open(cache_load=traffic.load, cache_store=traffic.store)
-        report = await burst.deliver(request)
+        report = await burst.deliver(request._replace(turn=place))
         self._learn(report.destination_trouble)
         traffic.end(burst.clock.monotonic_seconds())
         work.report(report)
         if self.window.is_dead:
             self._suspend(report.destination_trouble)
+        if place.held:
+            self._busy -= 1
+        free = self._free
+        if free > 1 or self._returning:
+            self.staff(free - (not self._returning))  # the last one is for ourselves
 
     def _learn(self, trouble: DestinationTrouble | None) -> None:
         if trouble is None:
             if self.window.is_dead:
                 self._burst.revive(self._key)
-            self.window.succeed(self.traffic.busy)
+            self.window.succeed(self._busy)
         else:
             self.window.fail()
 
@@ -134,18 +212,18 @@ class Burst:
     async def run(self, works: Iterable[Work]) -> None:
         """Deliver all of them; returns when every one has been reported."""
         queues: dict[_Key, _DestinationQueue] = {}
-        for work in works:
-            key = (work.service, work.destination)
-            queue = queues.get(key)
-            if queue is None:
-                if self._graves and self._is_dead(key):
-                    self.suspend(work, key)
-                    continue
-                queue = queues[key] = _DestinationQueue(self, key, self._terms(work.service))
-            queue.add(work)
         async with asyncio.TaskGroup() as group:
+            for work in works:
+                key = (work.service, work.destination)
+                queue = queues.get(key)
+                if queue is None:
+                    if self._graves and self._is_dead(key):
+                        self.suspend(work, key)
+                        continue
+                    queue = queues[key] = _DestinationQueue(self, key, self._terms(work.service), group)
+                queue.add(work)
             for queue in queues.values():
-                queue.staff(group)
+                queue.staff(queue.window.width)
 
     def bury(self, key: _Key, trouble: DestinationTrouble, seconds: float) -> None:
         """A destination is dead, for so long.  What fails after that changes nothing."""

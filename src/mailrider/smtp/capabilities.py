@@ -16,8 +16,9 @@ DISCARDABLE = (
 
 SILENT_DISCARD = "SILENT-DISCARD"
 
-_CODE = re.compile(r"^[- ]*[^- ]+")  # the reply code, up to a blank or a hyphen
-_WORD = re.compile(r"[^ \t=]+")
+# The reply code up to a blank or a hyphen, the keyword up to a blank or an equals sign, what follows it.
+_LINE = re.compile(r"[- ]*+[^- ]++[- ]?+[ \t=]*+([^ \t=]++)[ \t=]?+(.*)", re.DOTALL)
+_WORD = re.compile(r"[^ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,13 @@ def parse_capabilities(reply: Reply, discard: Collection[str] = ()) -> Capabilit
     found: dict[str, list[list[str]]] = {}
     name: str | None = None
     for line in reply.lines:
-        match = _CODE.match(line)
-        words = _WORD.findall(line[match.end() :].lstrip("- ")) if match else []
-        if not words:
+        match = _LINE.match(line)
+        if match is None:
             continue
         if name is None:
-            name = words[0]
-        elif (keyword := words[0].upper()) not in discard:
-            found.setdefault(keyword, []).append(words[1:])
+            name = match[1]
+        elif (keyword := match[1].upper()) not in discard:
+            found.setdefault(keyword, []).append(_WORD.findall(match[2]))
     warnings: list[str] = []
     return Capabilities(
         name=name or "",

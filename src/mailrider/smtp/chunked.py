@@ -266,7 +266,7 @@ class ChunkedTransaction(Transaction):
         self.in_doubt = wire.unclean = True
         keep = self._keeps_open(wire)
         if keep:
-            wire.release()
+            self._release(wire)
         elif wire.pipelining:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep

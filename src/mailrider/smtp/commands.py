@@ -54,7 +54,7 @@ def mail_from(
         if envelope.envid:
             parts.append(b" ENVID=" + encode_xtext(to_octets(envelope.envid)))
         if envelope.ret:
-            parts.append(b" RET=" + envelope.ret.upper().encode("ascii", "replace"))
+            parts.append(b" RET=" + _guard(envelope.ret).upper().encode("ascii", "replace"))
     if offered.smtputf8 and envelope.smtputf8:
         parts.append(b" SMTPUTF8")
     parts.append(b"\r\n")

@@ -42,7 +42,8 @@ class Order(NamedTuple):
     MAIL and whose refusal only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF
     and with its dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
     `check_alive` puts RSET in front of it all, for a connection that has been idle.  `dot_delay_seconds` keeps the dot out of
-    the last packet of the content (`smtp_pix_workarounds`).
+    the last packet of the content (`smtp_pix_workarounds`).  `released` is called when the next transaction may be submitted
+    although the end of this one is still awaited.
     """
 
     peer: str
@@ -57,6 +58,7 @@ class Order(NamedTuple):
     await_quit: bool = False
     dot_delay_seconds: float = 0.0
     relay: str = ""
+    released: Callable[[], None] | None = None
 
 
 class Transaction:
@@ -64,8 +66,8 @@ class Transaction:
 
     `verdicts`: per recipient None, `Reply` or `Refusal`; `notify` hears the index of each as it is decided.
     `started` turns True with the first reply that the server means for us, to RSET or to MAIL: before that, the connection was
-    dead and the message can go over another one.  `in_doubt`: the whole content went out, and a reply to it never came.  `warnings` are
-    refusals without consequence.
+    dead and the message can go over another one.  `in_doubt`: the whole content went out, and a reply to it never came.
+    `warnings` are refusals without consequence.
     """
 
     __slots__ = (
@@ -231,10 +233,16 @@ class Transaction:
             wire.expect(DOT)
             self._unanswered.append(DOT)
         if keep:
-            wire.release()
+            self._release(wire)
         elif wire.pipelining:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep
+
+    def _release(self, wire: Wire) -> None:
+        """All is written: the next transaction may write, and whoever waits for that is told."""
+        wire.release()
+        if wire.free and self.order.released is not None:
+            self.order.released()
 
     def _quit_unless(self, keep: bool, wire: Wire) -> None:
         if not keep and not wire.ending:

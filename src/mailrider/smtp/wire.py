@@ -60,10 +60,14 @@ Script = Generator[Want, Reply | None, T]
 
 
 class Awaited(NamedTuple):
-    """A reply that is due: which stage it answers, and whose it is (None: nobody's, it is read and forgotten)."""
+    """A reply that is due: which stage it answers, and whose it is (None: nobody's, it is read and forgotten).
+
+    `octets` is the length of the command.
+    """
 
     stage: Stage
     owner: object
+    octets: int = 0
 
 
 class Wire:
@@ -97,8 +101,9 @@ class Wire:
     def send(self, stage: Stage, line: bytes) -> None:
         """Write a command line (with its CRLF) whose reply the current script will await."""
         self.out.append(line)
-        self._unanswered_octets += len(line)
-        self.awaited.append(Awaited(stage, self.current))
+        octets = len(line)
+        self._unanswered_octets += octets
+        self.awaited.append(Awaited(stage, self.current, octets))
 
     def expect(self, stage: Stage) -> None:
         """Await a reply to nothing, such as the greeting, or one more reply to the dot in LMTP."""
@@ -108,7 +113,7 @@ class Wire:
         """Write a command whose reply is read and forgotten."""
         self.out.append(line)
         self._unanswered_octets += len(line)
-        self.awaited.append(Awaited(stage, None))
+        self.awaited.append(Awaited(stage, None, len(line)))
 
     def release(self) -> None:
         """The current script has written all it has to write: the next one may begin, if the server takes groups."""
@@ -131,8 +136,7 @@ class Wire:
     def answered(self) -> Awaited:
         """Take the head of the queue: its reply is there."""
         awaited = self.awaited.popleft()
-        if not self.awaited:
-            self._unanswered_octets = 0
+        self._unanswered_octets -= awaited.octets
         return awaited
 
     @property

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from mailrider.content.canonical import Canonicalizer, canonicalize, finds_8bit_label
 from mailrider.errors import ContentUnreadable, MissingInput
+from mailrider.model.texts import clip, show
 
 MEMORY_LIMIT_OCTETS = 256 * 1024
 """Up to this size one read is cheaper than a second look at the file."""
@@ -118,7 +119,9 @@ def read_message(path: str) -> Message:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as cause:
-        raise MissingInput(f"cannot open message file {path}: {cause.strerror}") from None
+        raise MissingInput(f"cannot open message file {clip(path)}: {cause.strerror}") from None
+    except ValueError as cause:
+        raise MissingInput(f"cannot open message file {show(path)}: {cause}") from None
     try:
         octets = os.read(descriptor, MEMORY_LIMIT_OCTETS + 1)
         if len(octets) > MEMORY_LIMIT_OCTETS and stat.S_ISREG(os.fstat(descriptor).st_mode):
