@@ -19,12 +19,18 @@ from benchmarks.sinks import run_sink
 
 CONNECTIONS = 20
 
+OURS = "mailrider"
+
 
 class Program(NamedTuple):
-    """One contestant.  `command` gives its command line for a number of messages."""
+    """One contestant.
+
+    `command` gives its command line for a number of messages; `source` is where its package lies if not in the environment.
+    """
 
     name: str
     command: Callable[[int], Sequence[str]]
+    source: Path | None = None
 
 
 class Figures(NamedTuple):
@@ -36,7 +42,7 @@ class Figures(NamedTuple):
     spread_percent: float
 
 
-def make_programs(port: int, folder: Path, *, all_programs: bool) -> list[Program]:
+def make_programs(port: int, folder: Path, *, all_programs: bool, beside: Sequence[Path] = ()) -> list[Program]:
     """The contestants; the first one is ours."""
 
     def client(module: str, *options: str) -> Callable[[int], Sequence[str]]:
@@ -56,7 +62,8 @@ def make_programs(port: int, folder: Path, *, all_programs: bool) -> list[Progra
         )  # fmt: skip
 
     programs = [
-        Program("mailrider", mailrider),
+        Program(OURS, mailrider),
+        *(Program(f"{OURS} in {source}", mailrider, source.resolve()) for source in beside),
         Program("smtplib, processes", client("with_smtplib")),
         Program("aiosmtplib, uvloop", client("with_aiosmtplib", "--uvloop")),
     ]
@@ -68,11 +75,13 @@ def make_programs(port: int, folder: Path, *, all_programs: bool) -> list[Progra
     return programs
 
 
-def measure(messages: int, repeats: int, sink: str, folder: Path, *, all_programs: bool) -> dict[str, Figures]:
+def measure(
+    messages: int, repeats: int, sink: str, folder: Path, *, all_programs: bool = False, beside: Sequence[Path] = ()
+) -> dict[str, Figures]:
     """Run all contestants interleaved and give the figures of each by its name."""
     write_messages(folder)
     with run_sink(sink) as port:
-        programs = make_programs(port, folder, all_programs=all_programs)
+        programs = make_programs(port, folder, all_programs=all_programs, beside=beside)
         single: dict[str, list[Cost]] = {program.name: [] for program in programs}
         many: dict[str, list[Cost]] = {program.name: [] for program in programs}
         for _ in range(repeats):
@@ -84,8 +93,8 @@ def measure(messages: int, repeats: int, sink: str, folder: Path, *, all_program
 
 def _run(program: Program, messages: int, folder: Path) -> Cost:
     rows, log = folder / "rows.txt", folder / "log.txt"
-    cost = run_measured(program.command(messages), rows, log)
-    if program.name == "mailrider":
+    cost = run_measured(program.command(messages), rows, log, source=program.source)
+    if program.name.startswith(OURS):
         sent = rows.read_text().count('"status": "sent"')
         if sent != messages:
             raise ProgramFailed(f"{sent} of {messages} messages were sent")

@@ -25,12 +25,18 @@ class ProgramFailed(Exception):
     """A program that is measured did not do its work."""
 
 
-def run_measured(arguments: Sequence[str], output: Path | None = None, errors: Path | None = None) -> Cost:
-    """Run a program to its end; its output goes to the files given, else nowhere.  Raises `ProgramFailed`."""
+def run_measured(
+    arguments: Sequence[str], output: Path | None = None, errors: Path | None = None, *, source: Path | None = None
+) -> Cost:
+    """Run a program to its end; its output goes to the files given, else nowhere.
+
+    `source` is a folder whose packages go before those of the environment.  Raises `ProgramFailed`.
+    """
+    environment = dict(os.environ) if source is None else {**os.environ, "PYTHONPATH": str(source)}
     with _open(output) as standard_output, _open(errors) as standard_error:
         began = time.monotonic()
         child = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=standard_output, stderr=standard_error, cwd=PROJECT
+            arguments, stdin=subprocess.DEVNULL, stdout=standard_output, stderr=standard_error, cwd=PROJECT, env=environment
         )
         # wait4 is what tells the cost of this very child; Popen must then not wait once more.
         _, status, usage = os.wait4(child.pid, 0)

@@ -1,24 +1,136 @@
-"""The command line of the benchmarks."""
+"""Benchmarks of Mailrider, each beside something that others know."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
+import sys
 import tempfile
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from benchmarks import engine
+from benchmarks import engine, floors, idle, preparing, starting
+from benchmarks.measuring import ProgramFailed
+from benchmarks.report import Table
 from benchmarks.sinks import BUNDLED, SMTP_SINK, choose_sink
 
+QUICK_MESSAGES = 5000
+REPEATS = 5
+MOST_REPEATS_OF_THE_QUICK_CASES = 15
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--messages", type=int, default=5000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--sink", choices=[SMTP_SINK, BUNDLED])
-    parser.add_argument("--all", action="store_true")
-    given = parser.parse_args()
+Answer = tuple[dict[str, Any], list[Table]]
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a figure means nothing without."""
+    model = ""
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    versions = {name: metadata.version(name) for name in ("mailrider", "uvloop", "aiosmtplib")}
+    return {
+        "processor": model or platform.processor(),
+        "processors": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def run_engine(given: argparse.Namespace, folder: Path) -> Answer:
     sink = choose_sink(given.sink)
-    with tempfile.TemporaryDirectory(prefix="mailrider-bench-") as folder:
-        figures = engine.measure(given.messages, given.repeats, sink, Path(folder), all_programs=given.all)
-        print(engine.tabulate(figures, given.messages, given.repeats, sink).text())
+    figures = engine.measure(
+        given.messages, given.repeats, sink, folder, all_programs=given.all, beside=tuple(given.beside)
+    )
+    table = engine.tabulate(figures, given.messages, given.repeats, sink)
+    ours = next(iter(figures.values()))
+    ratios = {name: ours.microseconds / its.microseconds for name, its in figures.items()}
+    said = {"messages": given.messages, "repeats": given.repeats, "sink": sink, "ratios": ratios}
+    return {**said, "programs": {name: its._asdict() for name, its in figures.items()}}, [table]
+
+
+def run_import(given: argparse.Namespace, folder: Path) -> Answer:
+    repeats = MOST_REPEATS_OF_THE_QUICK_CASES
+    figures = starting.measure(repeats)
+    return {name: its._asdict() for name, its in figures.items()}, [starting.tabulate(figures, repeats)]
+
+
+def run_idle(given: argparse.Namespace, folder: Path) -> Answer:
+    figures = idle.measure(folder)
+    return {name: its._asdict() for name, its in figures.items()}, [idle.tabulate(figures)]
+
+
+def run_prepare(given: argparse.Namespace, folder: Path) -> Answer:
+    repeats = MOST_REPEATS_OF_THE_QUICK_CASES
+    figures = preparing.measure(repeats)
+    return {name: its._asdict() for name, its in figures.items()}, [preparing.tabulate(figures, repeats)]
+
+
+def run_floors(given: argparse.Namespace, folder: Path) -> Answer:
+    profile = floors.profile_engine(given.messages, choose_sink(given.sink), folder)
+    tables = floors.tabulate(profile)
+    rows = {table.title: table.rows for table in tables}
+    return {"microseconds": profile.microseconds, "tables": rows}, tables
+
+
+CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
+    "engine": run_engine,
+    "import": run_import,
+    "idle": run_idle,
+    "prepare": run_prepare,
+    "floors": run_floors,
+}
+DEFAULT_CASES = ("engine", "import", "idle", "prepare")
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; by default {', '.join(DEFAULT_CASES)}"
+    )
+    parser.add_argument(
+        "--messages", type=int, default=QUICK_MESSAGES, metavar="N",
+        help=f"for engine and floors (default {QUICK_MESSAGES}, which is a quick look; 20000 is the real thing)",
+    )  # fmt: skip
+    parser.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help=f"for engine (default {REPEATS})")
+    parser.add_argument("--sink", choices=[SMTP_SINK, BUNDLED], help="the receiving server (smtp-sink where it is installed)")
+    parser.add_argument("--all", action="store_true", help="engine: also smtplib with threads and aiosmtplib without uvloop")
+    parser.add_argument(
+        "--beside", action="append", default=[], type=Path, metavar="SRC",
+        help="engine: also the Mailrider whose package lies in this folder, to see what a change brings",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON to FILE")
+    given = parser.parse_args(arguments)
+    for case in given.cases:
+        if case not in CASES:
+            parser.error(f"no case {case}; there are {', '.join(CASES)}")
+    if given.messages < 2:
+        parser.error("--messages must be 2 or more, since start-up is subtracted")
+    if given.repeats < 1:
+        parser.error("--repeats must be 1 or more")
+    return given
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line asks for."""
+    given = parse_arguments(arguments)
+    machine = describe_machine()
+    print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+    results: dict[str, Any] = {"machine": machine}
+    with tempfile.TemporaryDirectory(prefix="mailrider-benchmark-") as folder:
+        for case in given.cases or DEFAULT_CASES:
+            try:
+                results[case], tables = CASES[case](given, Path(folder))
+            except ProgramFailed as failed:
+                print(f"benchmarks: {case}: {failed}", file=sys.stderr)
+                return 1
+            for table in tables:
+                print(f"\n{table.text()}", flush=True)
+    if given.json is not None:
+        given.json.write_text(json.dumps(results, indent=2) + "\n")
     return 0

@@ -193,6 +193,11 @@ def test_any_octets(octets: bytes, fitting: Fitting, piece_octets: int) -> None:
     fit(octets, fitting, piece_octets)
 
 
+def test_a_large_piece_is_cut() -> None:
+    message = EIGHT_BIT + lines(b"\xfc" * 60) * 2_000
+    assert fit(message, Fitting(downgrade=True)) == fit(message, Fitting(downgrade=True), 1000)
+
+
 def test_a_large_message_is_taken_piece_by_piece() -> None:
     content = Content(EIGHT_BIT + lines(b"\xfc" * 60) * 10_000, 10_000)
     pieces = fit_content(content, Fitting(downgrade=True))

@@ -137,6 +137,7 @@ def test_several_addresses_are_warned_of_and_the_first_counts() -> None:
     table = RememberingTable(**{"user@own.test": "a@b.test, c@d.test"})
     assert Generic(table, warn=warnings.append).rewrite("user@own.test") == "a@b.test"
     assert warnings == ["multi-valued smtp_generic_maps result for user@own.test"]
+    assert Generic(table).rewrite("user@own.test") == "a@b.test"
 
 
 def test_a_result_that_is_no_address_is_trouble() -> None:

@@ -200,6 +200,7 @@ def test_a_line_is_kept_while_the_text_before_it_is_shorter_than_the_limit() -> 
 
 def test_a_reply_may_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reply_module, "REPLY_LIMIT_OCTETS", 1000)
+    monkeypatch.setattr(reply_module, "LINE_COST_OCTETS", 1)
     parser = ReplyParser(LIMIT)
     parser.feed(b"250-x\n" * 166)
     with pytest.raises(PeerBabbles, match="1000 octets"):
@@ -210,6 +211,16 @@ def test_a_reply_may_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
         parser.feed(b"x" * (LIMIT + 2))
     parser = ReplyParser(LIMIT)
     assert len(parser.feed((b"250-x\n" * 160 + b"250 x\n") * 5)) == 5
+
+
+def test_a_line_costs_more_than_its_octets() -> None:
+    """Eight million empty lines would keep the processor busy for a quarter of a minute."""
+    parser, lines = ReplyParser(), 0
+    with pytest.raises(PeerBabbles):
+        while True:
+            parser.feed(b"\n" * 1000)
+            lines += 1000
+    assert lines <= reply_module.REPLY_LIMIT_OCTETS / LINE_COST_OCTETS
 
 
 def test_not_everything_is_noted() -> None:

@@ -29,8 +29,8 @@ def test_two_commands_tell_everything() -> None:
     )
 
 
-def test_local_mail_says_so_under_our_queue_id() -> None:
-    assert forward({}) == ["XFORWARD IDENT=QID SOURCE=LOCAL\r\n"]
+def test_local_mail_says_so_and_has_no_identity() -> None:
+    assert forward({}) == ["XFORWARD SOURCE=LOCAL\r\n"]
     assert forward({}, frozenset({"SOURCE"})) == ["XFORWARD SOURCE=LOCAL\r\n"]
 
 

@@ -60,15 +60,15 @@ class Boundaries:
         """Take a line; None if it is no boundary line."""
         if not self.may_cross(line):
             return None
-        for index in range(len(self._stack) - 1, -1, -1):
-            opening, default = self._stack[index]
-            if line.startswith(opening):
-                ends = line.startswith(b"--", len(opening))
-                if ends or index + 1 < len(self._stack):
-                    del self._stack[index + (not ends) :]
-                    self._list_openings()
-                return Crossing(None if ends else default)
-        return None
+        index = len(self._stack) - 1
+        while not line.startswith(self._stack[index].opening):
+            index -= 1
+        opening, default = self._stack[index]
+        ends = line.startswith(b"--", len(opening))
+        if ends or index + 1 < len(self._stack):
+            del self._stack[index + (not ends) :]
+            self._list_openings()
+        return Crossing(None if ends else default)
 
     def _list_openings(self) -> None:
         self.openings = tuple(multipart.opening for multipart in reversed(self._stack))

@@ -14,8 +14,10 @@ from mailrider.model.address import quote_local_part, to_octets
 from mailrider.model.request import BodyType, Envelope, Notify, Recipient
 from mailrider.smtp.capabilities import Capabilities
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Controls, and surrogates that stand for no octet.
+_UNSPEAKABLE = re.compile("[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _XTEXT_SPECIAL = re.compile(rb"[^!-*,-<>-~]")  # everything but printable ASCII without + and =
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UXTEXT_SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
 _NOTIFY_WORDS = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
 
@@ -35,7 +37,7 @@ def encode_uxtext(text: str) -> bytes:
 
 def greet(verb: bytes, name: str) -> bytes:
     """`EHLO name`, `HELO name` or `LHLO name`."""
-    return b"%b %b\r\n" % (verb, _guard(name).encode("utf-8"))
+    return b"%b %b\r\n" % (verb, to_octets(_guard(name)))
 
 
 def mail_from(
@@ -89,7 +91,8 @@ def _orcpt(recipient: Recipient) -> bytes:
         value = f"rfc822;{quote_local_part(original)}"
     kind, semicolon, address = value.partition(";")
     if kind.lower() == "utf-8":
-        return kind.encode("ascii") + semicolon.encode() + encode_uxtext(address)
+        # What is no UTF-8 cannot be said in this form, and smtp(8) says nothing then.
+        return b"" if _SURROGATE.search(address) else kind.encode("ascii") + semicolon.encode() + encode_uxtext(address)
     return encode_xtext(to_octets(value))
 
 
@@ -99,6 +102,6 @@ def _address(address: str, quote: bool) -> bytes:
 
 def _guard(text: str) -> str:
     """The last look before a word goes out.  The search is for the rare text that has odd characters at all."""
-    if not text.isprintable() and _CONTROL.search(text):
-        raise BrokenPromise(f"a command line would contain a control character: {text!r}")
+    if not text.isprintable() and _UNSPEAKABLE.search(text):
+        raise BrokenPromise(f"a command line would contain a control character or half a character: {text!r}")
     return text

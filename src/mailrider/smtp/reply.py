@@ -29,6 +29,9 @@ LINE_LIMIT_OCTETS = 2048
 REPLY_LIMIT_OCTETS = 8 * 1024 * 1024
 """What one reply may hold altogether.  Greetings of 20,000 lines have been seen (0.6 MB); nobody needs more."""
 
+LINE_COST_OCTETS = 32
+"""What a line of an odd reply counts beside its text: eight million empty lines would keep the processor busy for long."""
+
 KNOWN_LINES_LIMIT = 16
 """Replies that are remembered: a server says the same words to the same command, so most replies need no second look."""
 
@@ -241,7 +244,7 @@ class ReplyParser:
 
     def _take_odd_line(self, line: bytes, length_octets: int) -> Reply | None:
         """Add one line to the reply; return the reply if that ends it."""
-        self._count(length_octets + 1)
+        self._count(length_octets + LINE_COST_OCTETS)
         cut = len(line) > self._limit
         line = line[: self._limit].partition(b"\0")[0]
         if not self._utf8:
@@ -257,7 +260,8 @@ class ReplyParser:
         if digits == 3 and line[3:4] in (b" ", b""):
             return self._finish(line)
         self._garbled = True
-        self._note(GarbageLine(make_printable(line)))
+        if self._noted < NOTES_LIMIT:
+            self._note(GarbageLine(make_printable(line)))
         return None
 
     def _note(self, note: Note) -> None:
