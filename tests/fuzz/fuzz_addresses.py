@@ -1,7 +1,6 @@
 """Coverage-guided fuzzing of address headers: python tests/fuzz/fuzz_addresses.py [-max_total_time=600] [CORPUS_FOLDER]
 
-Needs `atheris`; it is not part of the test run.  Any header can be taken apart and put together again, loses no token, and is
-the same when that is done once more.
+Needs `atheris`; it is not part of the test run.  Any header can be taken apart and put together again and loses no token.
 """
 
 from __future__ import annotations

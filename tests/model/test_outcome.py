@@ -10,6 +10,7 @@ from mailrider.model.outcome import (
     Outcome,
     Recorded,
     Status,
+    defer_for_transport,
 )
 from mailrider.model.request import Recipient
 
@@ -39,3 +40,9 @@ def test_a_report_may_know_of_trouble_and_of_a_hand_over() -> None:
     report = DeliveryReport((None,), DestinationTrouble("4.4.1", "text"), HandOver("local", (recipient,)))
     assert report.hand_over == ("local", (recipient,))
     assert report.destination_trouble == ("4.4.1", "text")
+
+
+def test_a_recipient_for_another_transport_waits() -> None:
+    outcome = defer_for_transport("local")
+    assert (outcome.status, outcome.status_code, outcome.relay) == (Status.DEFERRED, "4.3.0", "none")
+    assert "transport local" in outcome.text

@@ -21,9 +21,8 @@ PEER = "mx.example.test[192.0.2.1]"
 TERMS = Terms(PEER, PEER + ":25", "example.test", "client.example.test", "client.example.test")
 
 WORDS = st.sampled_from(["mx", "client.example.test", "ESMTP", "PIPELINING", "SIZE x", "****", "", "5.7.1 no"])
-LINES = st.tuples(st.sampled_from(["220", "250", "421", "500", "554", "354", "000", "25", "x"]), st.sampled_from(" -"), WORDS).map(
-    "".join
-)
+CODES = st.sampled_from(["220", "250", "421", "500", "554", "354", "000", "25", "x"])
+LINES = st.tuples(CODES, st.sampled_from(" -"), WORDS).map("".join)
 TERMS_OF_ALL_KINDS = st.builds(
     replace,
     st.just(TERMS),
@@ -36,7 +35,7 @@ TERMS_OF_ALL_KINDS = st.builds(
     await_quit=st.booleans(),
     pix_workarounds=st.just(lambda: ("disable_esmtp",)),
 )
-TROUBLES = st.sampled_from([ConnectionLost("gone"), TimedOut("late"), PeerBabbles("loud"), LocalDataError("table")])
+TROUBLES = st.sampled_from([ConnectionLost, TimedOut, PeerBabbles, LocalDataError]).map(lambda kind: kind("why"))
 
 
 class Conversation:
@@ -75,9 +74,10 @@ def test_helo_knows_no_extensions() -> None:
 def test_only_the_greeting_is_softened() -> None:
     conversation = Conversation()
     conversation.feed("220 mx", "500 what", "554 5.7.1 no")
-    assert conversation.opening.result == Refusal(
-        Scope.SITE, "5.7.1", f"host {PEER} refused to talk to me: 554 5.7.1 no", conversation.opening.result.reply
-    )  # fmt: skip
+    result = conversation.opening.result
+    assert isinstance(result, Refusal)
+    assert (result.scope, result.status) == (Scope.SITE, "5.7.1")
+    assert result.text == f"host {PEER} refused to talk to me: 554 5.7.1 no"
 
 
 def test_a_loop_is_our_own_word() -> None:
@@ -97,8 +97,9 @@ def test_a_loop_is_our_own_word() -> None:
         (["220 mx"], replace(TERMS, lmtp=True), LHLO),
     ],
 )
-@pytest.mark.parametrize("trouble", [ConnectionLost("gone"), TimedOut("late"), PeerBabbles("loud")])
-def test_trouble_is_told_with_its_stage(said: list[str], terms: Terms, stage: Stage, trouble: WireTrouble) -> None:
+@pytest.mark.parametrize("kind", [ConnectionLost, TimedOut, PeerBabbles])
+def test_trouble_is_told_with_its_stage(said: list[str], terms: Terms, stage: Stage, kind: type[WireTrouble]) -> None:
+    trouble = kind("why")
     conversation = Conversation(terms)
     conversation.feed(*said)
     written = bytes(conversation.driver.written)
@@ -167,5 +168,5 @@ def test_no_server_does_any_harm(terms: Terms, lines: list[str], trouble: WireTr
     expected = ["LHLO", "QUIT"] if terms.lmtp else ["EHLO", "HELO", "QUIT"]
     assert [verb for verb in expected if verb in verbs] == verbs
     assert "EHLO" not in verbs or not terms.never_send_ehlo
-    assert isinstance(result, Refusal) <= (verbs[-1:] == ["QUIT"])
-    assert not (isinstance(result, Capabilities) and "QUIT" in verbs)
+    if not isinstance(result, Trouble):
+        assert ("QUIT" in verbs) == isinstance(result, Refusal)

@@ -12,6 +12,7 @@ from mailrider.smtp.reply import (
     BEGINNING_CHARACTERS,
     KNOWN_LINE_LIMIT_OCTETS,
     KNOWN_LINES_LIMIT,
+    LINE_COST_OCTETS,
     NOTES_LIMIT,
     GarbageLine,
     LineCut,
@@ -155,6 +156,17 @@ def test_garbage_is_kept_and_noted_and_ends_nothing() -> None:
     assert not reply.garbled
 
 
+def test_empty_lines_in_front_leave_no_trace_in_the_text() -> None:
+    # As in smtp(8), which puts a line break between texts that are there.
+    parser = ReplyParser()
+    [reply] = parser.feed(b"\r\n\n554 no\r\n")
+    assert (reply.text, reply.garbled) == ("554 no", True)
+    assert parser.notes == [GarbageLine(""), GarbageLine("")]
+    assert only(b"554-no\r\n\r\n554 never\r\n").text == "554-no  554 never"
+    parser.feed(b"\r\n")
+    assert not parser.is_between_replies
+
+
 def test_half_a_line_is_not_between_replies() -> None:
     parser = ReplyParser()
     assert parser.feed(b"2") == []
@@ -215,19 +227,16 @@ def test_a_reply_may_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_line_costs_more_than_its_octets() -> None:
     """Eight million empty lines would keep the processor busy for a quarter of a minute."""
-    parser, lines = ReplyParser(), 0
+    parser, lines_allowed = ReplyParser(), reply_module.REPLY_LIMIT_OCTETS // LINE_COST_OCTETS
     with pytest.raises(PeerBabbles):
-        while True:
-            parser.feed(b"\n" * 1000)
-            lines += 1000
-    assert lines <= reply_module.REPLY_LIMIT_OCTETS / LINE_COST_OCTETS
+        parser.feed(b"\n" * (lines_allowed + 1))
 
 
 def test_not_everything_is_noted() -> None:
     parser = ReplyParser()
     parser.feed(b"garbage\n" * 3 * NOTES_LIMIT)
     assert len(parser.notes) == NOTES_LIMIT + 1
-    assert isinstance(parser.notes[-1], GarbageLine | ReplyCut)
+    assert [type(note) for note in parser.notes].count(ReplyCut) == (3 * NOTES_LIMIT * 8 > 2048)
     parser.notes.clear()
     parser.feed(b"250 Ok\ngarbage\n")
     assert parser.notes == [GarbageLine("garbage")]

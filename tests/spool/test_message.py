@@ -80,6 +80,11 @@ def test_a_file_that_is_not_there(path: Path) -> None:
         FileMessage(str(path))
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(MissingInput, match=r"cannot open message file 'a\\x00b'"):
+        read_message("a\0b")
+
+
 def test_a_folder_is_no_message(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="Is a directory"):
         read_message(str(tmp_path))

@@ -280,10 +280,11 @@ class ReplyParser:
         return replacement.encode("utf-8", "surrogateescape")
 
     def _store(self, line: bytes) -> None:
-        """Keep the line unless the text of the reply is past the limit already."""
+        """Keep the line unless the text of the reply is past the limit already; empty ones in front of it are nothing."""
         if self._kept_octets <= self._limit:
-            self._lines.append(line)
-            self._kept_octets += len(line) + 1
+            if line or self._lines:
+                self._lines.append(line)
+                self._kept_octets += len(line) + 1
         elif not self._overflowed:
             self._overflowed = True
             self.notes.append(ReplyCut(make_printable(b" ".join(self._lines))[:BEGINNING_CHARACTERS]))
