@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import socket
 import sys
 
 COUNT = 1000
+DESCRIPTORS = COUNT + 200
 HELLO = b"250-mx.example.test\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250 8BITMIME\r\n"
 
 
@@ -74,6 +76,8 @@ async def connect(port: int) -> dict[str, int]:
 
 
 def main() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
     child = os.fork()
     if child == 0:

@@ -191,6 +191,28 @@ def test_content_that_cannot_even_be_opened() -> None:
     assert driver.closed
 
 
+def test_a_server_that_hung_up_is_not_asked_again_whatever_it_said() -> None:
+    transaction, wire = Transaction(make_order()), Wire()
+    script: Script[None] = transaction.run(wire)
+    script.send(None)
+    for code in (250, 250, 354):
+        script.send(Reply(code, (b"%d" % code,), b"%d" % code))
+        wire.answered()
+    script.throw(ConnectionLost("gone"))
+    assert wire.head is DOT
+    with pytest.raises(StopIteration):
+        script.send(Reply(552, (b"552 no",), b"552 no"))
+    assert isinstance(transaction.verdicts[0], Refusal)
+    assert transaction.trouble is None
+    assert not wire.reusable
+
+
+def test_what_is_not_ordered_is_not_done() -> None:
+    order = Order(PEER, b"", (), lambda: iter(()), lambda: True)
+    assert (order.lmtp, order.probe, order.before, order.check_alive, order.await_quit) == (False, NO_PROBE, (), False, False)
+    assert (order.dot_delay_seconds, order.released) == (0.0, None)
+
+
 def test_a_pause_in_front_of_the_dot_can_be_broken() -> None:
     # The driver throws trouble where the script waits; here that is the pause.
     transaction, wire = Transaction(make_order(dot_delay_seconds=10.0)), Wire()
@@ -415,8 +437,10 @@ def test_stages_of_the_end_are_nobodys_trouble() -> None:
         driver.feed(OK + b"550 no\r\n")
         driver.feed(b"503 no\r\n" if pipelining else b"")
         assert driver.wire.head is RSET
-        driver.break_off(ConnectionLost("gone"))
+        lost = ConnectionLost("gone")
+        driver.break_off(lost)
         assert isinstance(transaction.verdicts[0], Refusal)
+        assert transaction.trouble == (None if pipelining else (lost, RSET))
         transaction, driver = run(make_order(keep_open=lambda: False, await_quit=True), pipelining=pipelining)
         driver.feed(OK + OK + b"354 go\r\n")
         driver.send_content()

@@ -9,6 +9,7 @@ Whole lines are encoded block by block; a line that comes in pieces is put toget
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 SOFT_LIMIT_OCTETS = 72
@@ -97,21 +98,13 @@ def _escape_last_blank(line: bytes) -> bytes:
 _LAST_BLANK = {b" ": b"=20", b"\t": b"=09"}
 
 
+# 73 octets, or 74 or 75 where the 73rd would cut an `=XX`, or what is left.
+_PHYSICAL_LINE = re.compile(rb".{71}(?:=..|[^=]=..|[^=][^=])|.+", re.DOTALL)
+
+
 def _break_softly(line: bytes) -> bytes:
     """Break an escaped line wherever it is full, but never within an `=XX`."""
-    pieces = []
-    while len(line) > _FULL_OCTETS:
-        cut = _FULL_OCTETS
-        if line[cut - 1] == _EQUALS:
-            cut += 2
-        elif line[cut - 2] == _EQUALS:
-            cut += 1
-        if cut >= len(line):
-            break
-        pieces.append(line[:cut])
-        line = line[cut:]
-    pieces.append(line)
-    return b"=\r\n".join(pieces)
+    return b"=\r\n".join(_PHYSICAL_LINE.findall(line))
 
 
 _EQUALS = ord("=")

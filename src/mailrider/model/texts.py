@@ -41,4 +41,4 @@ def show(value: object) -> str:
     """A value as a sentence has room for it, however large or deep it is."""
     shown = reprlib.Repr()
     shown.maxstring = shown.maxother = shown.maxlong = SHOWN_CHARACTERS
-    return shown.repr(value)
+    return clip(shown.repr(value))

@@ -14,6 +14,9 @@ from typing import Final, Self, cast
 SINK_KEYWORDS: Final = ("PIPELINING", "SIZE 10240000", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8")
 """What a sink announces, without CHUNKING."""
 
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted.  One that is dropped here would wait for its greeting for a long time."""
+
 LINE_LIMIT_OCTETS: Final = 64 * 1024
 """A command line longer than this ends the connection."""
 
@@ -57,7 +60,7 @@ class CountingSink:
         if self.path is not None:
             self._server = await loop.create_unix_server(lambda: _SinkProtocol(self), str(self.path))
         else:
-            self._server = await loop.create_server(lambda: _SinkProtocol(self), self.address, self.port)
+            self._server = await loop.create_server(lambda: _SinkProtocol(self), self.address, self.port, backlog=BACKLOG)
             self.port = self._server.sockets[0].getsockname()[1]
         return self
 
