@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.content.quoted_printable import LineEncoder, encode_lines
+from mailrider.content.quoted_printable import Encoder
+
+
+def encode_lines(block: bytes) -> bytes:
+    return Encoder().encode_lines(block)
 
 
 def encode_slowly(line: bytes) -> bytes:
@@ -79,18 +83,27 @@ def test_what_is_encoded_can_be_decoded(lines: list[bytes]) -> None:
 
 
 def test_many_different_octets_go_another_way_to_the_same_end() -> None:
+    encoder = Encoder()
     line = bytes(octet for octet in range(256) if octet not in b"\r\n")
-    assert encode_lines(line + b"\r\n") == encode_slowly(line)
+    for text in (b"\xfc=\xfd", b"plain", line, b"\xfc=\xfd"):
+        assert encoder.encode_lines(text + b"\r\n") == encode_slowly(text)
+
+
+@given(st.lists(LINES, max_size=5))
+def test_what_is_remembered_does_no_harm(blocks: list[list[bytes]]) -> None:
+    encoder = Encoder()
+    for lines in blocks:
+        assert encoder.encode_lines(b"".join(line + b"\r\n" for line in lines)) == b"".join(map(encode_slowly, lines))
 
 
 @given(TEXT, st.lists(st.integers(0, 200), max_size=5))
 def test_a_line_may_come_in_pieces(line: bytes, cuts: list[int]) -> None:
-    encoder = LineEncoder()
+    encoder = Encoder()
     positions = [0, *sorted(cuts), len(line)]
     pieces = [line[start:end] for start, end in pairwise(positions)]
-    out = b"".join([encoder.add(piece, ended=False) for piece in pieces[:-1]])
-    assert out + encoder.add(pieces[-1], ended=True) == encode_slowly(line)
-    assert encoder.add(b"next", ended=True) == b"next\r\n"
+    out = b"".join([encoder.add_piece(piece, ended=False) for piece in pieces[:-1]])
+    assert out + encoder.add_piece(pieces[-1], ended=True) == encode_slowly(line)
+    assert encoder.add_piece(b"next", ended=True) == b"next\r\n"
 
 
 @given(st.binary(max_size=300))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
@@ -11,11 +11,14 @@ import pytest
 from mailrider.delivery import cache as cache_module
 from mailrider.delivery.cache import ConnectionCache
 from mailrider.delivery.session import Session
+from mailrider.errors import ConnectionLost
 from mailrider.events import ConnectionClosed, Event
 from mailrider.model.server import Family, Server
 from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.smtp.capabilities import Capabilities
+from mailrider.smtp.stage import DOT
+from mailrider.smtp.wire import AWAIT_REPLY
 from net.memory_stream import MemoryPeer, MemoryStream
 from virtual_time import come_to_rest, run
 
@@ -39,6 +42,12 @@ class Kept:
         session = Session(connection, SERVER, Capabilities(), self.profile, self.events.append)
         self.cache.adopt(session)
         return session, stream.peer
+
+
+def wait_for_reply(session: Session) -> Generator[Any, Any, None]:
+    """A script that only waits, as for the reply to a dot."""
+    session.connection.wire.expect(DOT)
+    yield AWAIT_REPLY
 
 
 def scene(act: Callable[[Kept], Coroutine[Any, Any, None]], **settings: object) -> None:
@@ -161,6 +170,63 @@ def test_the_next_best_is_taken_where_the_best_is_no_good() -> None:
         bad.connection.wire.reusable = False
         assert kept.cache.take("key") is good
         assert bad.connection.gone
+
+    scene(act)
+
+
+def test_a_session_that_is_lent_may_be_taken_before_it_is_idle() -> None:
+    async def act(kept: Kept) -> None:
+        session, _ = kept.session()
+        waiting = session.connection.run(wait_for_reply(session))
+        assert kept.cache.lend(session, ("one", "two"))
+        assert kept.cache.take("one") is session
+        assert kept.cache.take("two") is None
+        kept.cache.settle(session)  # somebody has it: nothing to do
+        await asyncio.sleep(100)
+        assert not session.connection.gone
+        session.connection.close()
+        with pytest.raises(ConnectionLost):
+            await waiting
+
+    scene(act)
+
+
+def test_a_session_that_is_lent_and_not_taken_begins_to_rest() -> None:
+    async def act(kept: Kept) -> None:
+        session, peer = kept.session()
+        waiting = session.connection.run(wait_for_reply(session))
+        kept.cache.lend(session, ("key",))
+        await asyncio.sleep(100)
+        assert not session.connection.gone
+        peer.say(b"250 2.0.0 Ok\r\n")
+        await waiting
+        kept.cache.settle(session)
+        await asyncio.sleep(1)
+        assert not session.connection.gone
+        await asyncio.sleep(1.2)
+        assert session.connection.gone
+        assert len(kept.cache) == 0
+
+    scene(act)
+
+
+def test_a_session_that_is_lent_and_no_good_is_left_to_its_lender() -> None:
+    """Its last message is not answered yet: to close it would lose the answer."""
+
+    async def act(kept: Kept) -> None:
+        session, peer = kept.session()
+        other, _ = kept.session()
+        kept.cache.keep(other, ("key",))
+        waiting = session.connection.run(wait_for_reply(session))
+        kept.cache.lend(session, ("key",))
+        session.connection.wire.garbled = True
+        assert kept.cache.take("key") is other
+        assert kept.cache.take("key") is None
+        assert not session.connection.gone
+        peer.say(b"250 2.0.0 Ok\r\n")
+        await waiting
+        kept.cache.settle(session)
+        assert session.connection.gone
 
     scene(act)
 

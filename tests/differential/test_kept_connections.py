@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from delivery.scene import Scene, at, server_of, statuses
+from delivery.scene import NOWHERE, Scene, at, server_of, statuses
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 from virtual_time import run
@@ -47,6 +47,15 @@ def test_a_probe_is_answered_with_the_code_that_the_server_gave_in_spite_of_soft
         async with ScriptedServer(Rule(match="^RCPT", reply="550 5.1.1 no")) as peer, Scene(soft_bounce=True) as scene:
             assert statuses(await scene.deliver(at(peer), probe=True)) == ["undeliverable 5.1.1"]
             assert statuses(await scene.deliver(at(peer))) == ["deferred 4.1.1"]
+
+    run(main())
+
+
+def test_a_probe_that_finds_nobody_does_not_slow_down_its_destination() -> None:
+    async def main() -> None:
+        async with Scene() as scene:
+            assert (await scene.deliver(NOWHERE, probe=True)).destination_trouble is None
+            assert (await scene.deliver(NOWHERE)).destination_trouble is not None
 
     run(main())
 

@@ -194,6 +194,28 @@ def test_the_next_envelope_rides_behind_the_dot_under_pipelining() -> None:
     run(main())
 
 
+def test_a_connection_is_fit_for_another_transaction_while_a_reply_is_coming_in() -> None:
+    """The beginning of the reply to the dot is no reason to give up the message that it is about."""
+
+    async def main() -> None:
+        wired = Wired()
+        one, two = make(sender="one"), make(sender="two")
+        done = [wired.submit(one)]
+        wired.peer.say(replies_to_envelope(), b"250-2.0.0 it is\r\n25")
+        await come_to_rest()
+        assert wired.connection.reusable
+        assert not wired.connection.is_idle
+        done.append(wired.submit(two))
+        wired.peer.say(b"0 2.0.0 queued\r\n", replies_to_envelope(), OK)
+        await asyncio.gather(*done)
+        assert verdicts(one) == ["250-2.0.0 it is 250 2.0.0 queued"]
+        assert verdicts(two) == ["250 2.0.0 Ok"]
+        assert wired.connection.is_idle
+        wired.connection.close()
+
+    run(main())
+
+
 def test_the_next_one_waits_for_the_end_without_pipelining() -> None:
     async def main() -> None:
         wired = Wired(pipelining=False)

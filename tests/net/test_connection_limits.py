@@ -325,6 +325,52 @@ def test_an_endless_reply_is_given_up() -> None:
     run(main())
 
 
+def test_one_that_rides_behind_gives_the_one_in_front_no_more_time() -> None:
+    async def main() -> None:
+        wired = Wired()
+        one, two = make(sender="one"), make(sender="two")
+        done = [wired.submit(one)]
+        wired.peer.say(replies_to_envelope())
+        await asyncio.sleep(LIMITS[DOT] - 10)
+        wired.connection.wake()
+        done.append(wired.submit(two))
+        assert is_about(await wired.until_gone(), 10)
+        await asyncio.gather(*done)
+        assert one.trouble is not None
+        assert two.trouble is not None
+        assert (one.trouble.stage, two.trouble.stage) == (DOT, MAIL)
+        assert not two.started
+
+    run(main())
+
+
+def test_replies_that_nobody_asked_for_give_no_more_time() -> None:
+    async def main() -> None:
+        wired = Wired(pipelining=False, capacity_octets=10)
+        wired.submit(make())
+        for _ in range(4):  # the command has not left yet, so these wait
+            await asyncio.sleep(LIMITS[MAIL] / 2 - 1)
+            wired.peer.say(OK)
+        assert wired.connection.gone
+
+    run(main())
+
+
+def test_the_time_for_a_reply_begins_when_the_question_has_left() -> None:
+    async def main() -> None:
+        wired = Wired(pipelining=False, capacity_octets=10)
+        wired.submit(make())
+        await asyncio.sleep(LIMITS[MAIL] - 1)
+        wired.peer.take_all()
+        await asyncio.sleep(1)
+        wired.peer.take_all()
+        await asyncio.sleep(0)
+        wired.peer.take_all()
+        assert is_about(await wired.until_gone(), LIMITS[MAIL])
+
+    run(main())
+
+
 def test_nothing_is_waited_for_between_transactions() -> None:
     async def main() -> None:
         wired = Wired()

@@ -339,3 +339,63 @@ def test_whatever_happens_all_are_reported_once_and_no_window_is_overrun(
     for job in jobs:
         started = job.number in begun.get(job.nexthop, [])
         assert started == (not job.text.startswith("delivery temporarily suspended"))
+
+
+PLAN = st.lists(
+    st.tuples(
+        st.floats(min_value=0, max_value=5),  # before it lends its place
+        st.booleans(),  # whether it does
+        st.floats(min_value=0, max_value=5),  # while it is lent
+        st.booleans(),  # whether it needs a place again
+        st.floats(min_value=0, max_value=5),  # after that
+        st.sampled_from([None, None, None, LOST]),
+    ),
+    max_size=40,
+)
+
+
+@given(PLAN, st.integers(1, 5), st.sampled_from([0, 1, 2, 5]), st.sampled_from([0.0, 1.0, 3.0]))
+@settings(max_examples=150)
+def test_places_that_are_lent_come_back_and_nobody_waits_for_ever(
+    plan: list[tuple[float, bool, float, bool, float, DestinationTrouble | None]], initial: int, limit: int, cohorts: float
+) -> None:
+    Watched.all = []
+    terms = WindowTerms(initial=initial, limit=limit, failed_cohort_limit=cohorts)
+    jobs = [Job(number) for number in range(len(plan))]
+    held = 0
+
+    def hold() -> None:
+        nonlocal held
+        held += 1
+        width = Watched.all[0].width or 1  # what was under way goes on, one by one, where the window has closed
+        assert held <= width, "more places than the window is wide"
+
+    async def deliver(request: DeliveryRequest) -> DeliveryReport:
+        nonlocal held
+        before, lends, lent, regains, after, trouble = plan[int(request.queue_id[1:])]
+        assert request.turn is not None
+        hold()
+        await asyncio.sleep(before)
+        if lends:
+            held -= 1
+            request.turn.lend()
+            request.turn.lend()
+            await asyncio.sleep(lent)
+        if lends and regains:
+            await request.turn.regain()
+            hold()
+        if regains:
+            await request.turn.regain()
+            await asyncio.sleep(after)
+        if not lends or regains:
+            held -= 1
+        return DeliveryReport((DEFERRED if trouble else SENT,), trouble)
+
+    async def main() -> None:
+        await Burst(deliver, lambda service: terms, VirtualClock(), lambda event: None).run(jobs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(burst_module, "ConcurrencyWindow", Watched)
+        run(main())
+    assert [len(job.reports) for job in jobs] == [1] * len(jobs)
+    assert held == 0

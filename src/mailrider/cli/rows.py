@@ -38,11 +38,15 @@ class Rows:
             self._row(position, recipient, outcome if outcome is not None else defer_for_transport(best_mx))
             for recipient, outcome in zip(given, outcomes, strict=True)
         ]
-        self._held[position] = rows
-        while self._next in self._held:
-            for row in self._held.pop(self._next):
+        if position != self._next:
+            self._held[position] = rows
+            return
+        ready: list[str] | None = rows
+        while ready is not None:
+            for row in ready:
                 self._write(row)
             self._next += 1
+            ready = self._held.pop(self._next, None)
 
     def _row(self, position: int, recipient: str, outcome: Outcome) -> str:
         status = outcome.status

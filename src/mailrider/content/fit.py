@@ -20,7 +20,7 @@ from mailrider.content.mime import DEFAULT_LIMITS, Limits, Walk
 from mailrider.errors import LocalDataError, TableTrouble
 from mailrider.model.request import Content
 
-SLICE_OCTETS = 32 * 1024
+SLICE_OCTETS = 64 * 1024
 """A message that comes in larger pieces is taken in slices: they cost little memory and stay in the cache of the processor."""
 
 

@@ -28,15 +28,15 @@ def has_long_line(octets: bytes, limit_octets: int, column: int = 0) -> bool:
     `column` octets of the first line came before.  A last line without its end counts as it stands.
     """
     step = limit_octets + 2  # a line of exactly the limit, its CR and its LF
-    position = -column
     end = len(octets)
-    while end - position > limit_octets:
-        newline = octets.rfind(b"\n", max(position, 0), position + step)
+    begin = -column  # of the line that is looked at
+    while end - begin > limit_octets:
+        inside = begin if begin > 0 else 0
+        newline = octets.rfind(b"\n", inside, begin + step)
         if newline < 0:
             # No line ends in this window.  One octet too many may be the CR of a line that ends right behind it.
-            tail = octets[max(position, 0) : position + step]
-            return end - position > limit_octets + 1 or not tail.endswith(b"\r")
-        position = newline + 1
+            return end - begin > limit_octets + 1 or not octets[inside : begin + step].endswith(b"\r")
+        begin = newline + 1
     return False
 
 

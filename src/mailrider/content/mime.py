@@ -24,7 +24,7 @@ from mailrider.content.boundaries import LENGTH_LIMIT_OCTETS, NESTING_LIMIT, Bou
 from mailrider.content.fields import CONTENT_TRANSFER_ENCODING, CONTENT_TYPE, FIELD_BEGINNING, Place, name_of
 from mailrider.content.lines import has_long_line
 from mailrider.content.media_type import Domain, Kind, read_domain, read_media_type
-from mailrider.content.quoted_printable import LineEncoder, encode_lines
+from mailrider.content.quoted_printable import Encoder
 from mailrider.content.records import RECORD_LIMIT_OCTETS, cut_line
 from mailrider.errors import UnsuitableContent
 
@@ -83,7 +83,7 @@ class Walk:
         self._header_limit = limits.header_size_limit_octets
         self._record_limit = limits.record_limit_octets
         self._boundaries = Boundaries(limits.mime_nesting_limit, limits.boundary_length_limit_octets)
-        self._encoder = LineEncoder()
+        self._encoder = Encoder()
         self._place = Place.PRIMARY
         self._kind = Kind.LEAF  # of the entity whose header or body this is
         self._domain = Domain.SEVEN_BIT
@@ -272,7 +272,7 @@ class Walk:
 
     def _write_block(self, block: bytes) -> None:
         if self._converts and self._domain is not Domain.SEVEN_BIT:
-            block = encode_lines(block)
+            block = self._encoder.encode_lines(block)
         self._editor.write_lines(block)
 
     def _take_body_record(self, text: bytes, *, ended: bool) -> None:
@@ -283,7 +283,7 @@ class Walk:
                 self._enter(Place.PART, crossing.default)
         if not (self._converts and self._domain is not Domain.SEVEN_BIT):
             self._editor.write_record(text, ended=ended)
-        elif block := self._encoder.add(text, ended=ended):
+        elif block := self._encoder.add_piece(text, ended=ended):
             self._editor.write_lines(block)
         self._continued = not ended
 

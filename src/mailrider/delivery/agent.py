@@ -18,6 +18,10 @@ from mailrider.model.request import DeliveryRequest
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.route.directory import Directory
 
+FAREWELL_SECONDS = 1.0
+"""What a caller waits at the end for servers that do not answer QUIT.  The mail is settled by then, so `smtp_quit_timeout` would
+only keep him waiting."""
+
 
 class DeliveryAgent:
     """Delivers requests over one transport; any number of them at once.
@@ -81,7 +85,14 @@ class DeliveryAgent:
             walk.interrupted = True
 
     async def close(self) -> None:
-        """Close kept connections, and let those that are saying QUIT finish."""
+        """Close kept connections, and let those that are saying QUIT finish, but not for longer than `FAREWELL_SECONDS`."""
         cache = self._means.cache
         cache.close()
-        await asyncio.gather(*(session.connection.left() for session in list(cache.open)), return_exceptions=True)
+        leaving = [session.connection for session in cache.open]
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                for connection in leaving:
+                    await connection.left()
+        except TimeoutError:
+            for connection in leaving:
+                connection.close()

@@ -69,16 +69,17 @@ class ConnectionCache:
                 connection.close()
 
     def take(self, key: Hashable) -> Session | None:
-        """The session that was kept last under this key and is still good."""
-        sessions = self._sessions.get(key)
-        while sessions:
-            session = sessions[-1]
-            self._remove(session)
+        """The session that was kept last under this key and is still good.
+
+        One that is no good is closed, unless it is lent: then its lender still waits for an answer on it.
+        """
+        for session in reversed(self._sessions.get(key, ())):
             if session.connection.reusable:
+                self._remove(session)
                 session.connection.wake()
                 return session
-            session.connection.close()
-            sessions = self._sessions.get(key)
+            if session.connection.is_idle:
+                session.connection.close()
         return None
 
     def _remove(self, session: Session) -> None:

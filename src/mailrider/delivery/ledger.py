@@ -56,4 +56,4 @@ class Ledger:
         """The outcomes in the order of the request; None for those that were handed over.  Nobody may be open."""
         if self.open:
             raise BrokenPromise(f"{len(self.open)} recipients of {self._request.queue_id} are left open")
-        return tuple(self._outcomes.get(index) for index in range(len(self._request.envelope.recipients)))
+        return tuple([self._outcomes.get(index) for index in range(len(self._request.envelope.recipients))])

@@ -98,7 +98,8 @@ class Progress:
         for index in indexes:
             await self.ledger.settle(index, outcome)
         deferred = disposition is Disposition.DEFER or disposition is Disposition.SOFT_BOUNCE
-        site = failure.scope is Scope.SITE and deferred and not self.had_complete_session
+        # A probe leaves nothing behind that would have to wait, so it does not slow down its destination either.
+        site = failure.scope is Scope.SITE and deferred and not self.had_complete_session and not self.request.probe
         if site and indexes and self.destination_trouble is None:
             status = failure.status if status_code.is_soft(failure.status) else status_code.SOFT_UNSPECIFIED
             self.destination_trouble = DestinationTrouble(status, failure.text)

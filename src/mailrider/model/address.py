@@ -18,6 +18,11 @@ from mailrider.errors import WrongUsage
 ADDRESS_LIMIT_OCTETS = 2048
 """An address longer than Postfix's `line_length_limit` cannot have come out of its queue file."""
 
+SHORT_CHARACTERS = ADDRESS_LIMIT_OCTETS // 4
+"""So many characters are within the limit, whatever they are: a UTF-8 character has at most four octets."""
+
+_OPENING = ("<", '"')
+
 # What needs no quotes (RFC 5321 §4.1.2 Dot-string, with atext read as generously as Postfix does).
 _ATOM = r"[^\x00-\x20\x7f()<>\[\]\\,;:@\".]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
@@ -51,6 +56,8 @@ def parse_address(text: str) -> str:
     Raises `WrongUsage` for control characters, half a surrogate pair, an unclosed quote, or more than
     `ADDRESS_LIMIT_OCTETS`.
     """
+    if len(text) <= SHORT_CHARACTERS and text.isprintable() and text[:1] not in _OPENING:
+        return text  # the common address
     if _CONTROL.search(text):
         raise WrongUsage(f"address {text!r} contains a control character")
     try:

@@ -28,7 +28,7 @@ from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.stage import CONTENT, Stage
 from mailrider.smtp.transaction import Transaction
-from mailrider.smtp.wire import AwaitReply, Pause, Transmit, Want, Wire
+from mailrider.smtp.wire import Awaited, AwaitReply, Pause, Transmit, Want, Wire
 
 EARLY_REPLY_LIMIT = 64
 """Unasked replies that are kept.  A server that runs ahead this far is not speaking SMTP."""
@@ -60,8 +60,8 @@ class Connection:
 
     __slots__ = (
         "_began_seconds", "_ended", "_farewell", "_holds_back", "_inbox", "_loop", "_note", "_parser", "_patience", "_pieces",
-        "_queue", "_rest_until_seconds", "_sender", "_stream", "_wheel", "_wire", "_writer", "deadline_seconds", "gone",
-        "when_gone",
+        "_queue", "_rest_until_seconds", "_sender", "_stream", "_timed", "_wheel", "_wire", "_writer", "deadline_seconds",
+        "gone", "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,7 @@ class Connection:
         self._holds_back = False  # enough unasked replies are here
         self._rest_until_seconds = NO_DEADLINE
         self._farewell: asyncio.Future[None] | None = None
+        self._timed: Awaited | None = None  # the reply whose clock runs
         self._began_seconds = 0.0
         self.deadline_seconds = NO_DEADLINE
         self.gone = False
@@ -111,8 +112,7 @@ class Connection:
     def reusable(self) -> bool:
         """Fit for another transaction: nothing has gone wrong and nothing unasked has come in."""
         wire = self._wire
-        fit = wire.reusable and not wire.garbled and not self.gone and not self._ended
-        return fit and not self._inbox and self._parser.is_between_replies
+        return wire.reusable and not wire.garbled and not self.gone and not self._ended and not self._is_addressed()
 
     @property
     def is_idle(self) -> bool:
@@ -141,7 +141,7 @@ class Connection:
     def run(self, script: Generator[Want, Reply | None, Any]) -> asyncio.Future[Any]:
         """Run a script when the scripts before it have written all they had to write; its result comes back."""
         run = _Run(script, self._loop.create_future())
-        self._rest_until_seconds = NO_DEADLINE
+        self.wake()
         if self.gone:
             self._lose(run, ConnectionLost("the connection is closed"))
         elif self._queue or not self._wire.free or not self._wire.reusable:
@@ -167,8 +167,9 @@ class Connection:
 
     def wake(self) -> None:
         """Be used again."""
-        self._rest_until_seconds = NO_DEADLINE
-        self._restart_clock(self._wire.head)
+        if self._rest_until_seconds != NO_DEADLINE:
+            self._rest_until_seconds = NO_DEADLINE
+            self._restart_clock(self._wire.head)
 
     async def left(self) -> None:
         """Wait until the connection is gone."""
@@ -217,6 +218,7 @@ class Connection:
     def _serve(self, run: _Run, want: Want) -> None:
         if isinstance(want, Transmit):
             self._restart_clock(CONTENT)
+            self._timed = None
             self._sender = run
             self._pieces = want.pieces
             self._send_pieces()
@@ -280,7 +282,7 @@ class Connection:
             self._break(ConnectionLost("the peer hung up"))
             return
         if self._pieces is None:
-            self._restart_clock(wire.head)
+            self._time_next_reply()
 
     def _has_left(self) -> bool:
         """Whether all that was written is on its way: only then can a reply be meant for it."""
@@ -346,6 +348,7 @@ class Connection:
         self._push_deadline(octets)
         if self._stream.unsent_octets:
             return
+        self._timed = None  # only now can a reply be meant for what has left
         if self._pieces is not None:
             self._send_pieces()
         self._settle_down()
@@ -388,12 +391,13 @@ class Connection:
             self._settle_down()
         else:
             self._extend_deadline()
-        if self._rest_until_seconds != NO_DEADLINE and self._has_been_addressed():
+        if self._rest_until_seconds != NO_DEADLINE and self._is_addressed():
             self._break(ConnectionLost("the peer speaks out of turn"))
 
-    def _has_been_addressed(self) -> bool:
+    def _is_addressed(self) -> bool:
         """The peer says something that nobody has asked for."""
-        return not self._wire.awaited and (bool(self._inbox) or not self._parser.is_between_replies)
+        unasked = len(self._inbox) - len(self._wire.awaited)
+        return unasked > 0 or (unasked == 0 and not self._parser.is_between_replies)
 
     def stream_ended(self) -> None:
         """The peer will say no more.  Content that is being sent goes on: the reason may have come already."""
@@ -458,6 +462,14 @@ class Connection:
     def _stage(self) -> Stage | None:
         """What is being waited for."""
         return CONTENT if self._pieces is not None else self._wire.head
+
+    def _time_next_reply(self) -> None:
+        """The clock of a reply runs from the moment at which it is the next one to come."""
+        awaited = self._wire.awaited
+        head = awaited[0] if awaited else None
+        if head is not self._timed or head is None:
+            self._timed = head
+            self._restart_clock(head.stage if head is not None else None)
 
     def _restart_clock(self, stage: Stage | None) -> None:
         """Something new is being waited for, or nothing."""

@@ -158,7 +158,7 @@ class _DestinationQueue:
         place = _Place(self)
         traffic.begin(burst.clock.monotonic_seconds())
         request = work.open(cache_load=traffic.load, cache_store=traffic.store)
-        report = await burst.deliver(request._replace(turn=place))
+        report = await burst.deliver(request.in_turn(place))
         self._learn(report.destination_trouble)
         traffic.end(burst.clock.monotonic_seconds())
         work.report(report)
