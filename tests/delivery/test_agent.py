@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mailrider.delivery.agent import FAREWELL_SECONDS
 from mailrider.errors import WrongUsage
 from mailrider.events import ConnectionClosed, ConnectionOpened
 from mailrider.model.outcome import Delays, DeliveryReport
