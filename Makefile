@@ -4,6 +4,7 @@
 #   make test         the whole test suite
 #   make check        formatting, lint, types, the floors of the house
 #   make conformance  compare with recordings of the real Postfix smtp(8), where they are at hand
+#   make differential content byte for byte beside a real smtp(8); needs Postfix and root
 #   make bench        speed, beside smtplib and aiosmtplib, in one run
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFORMANCE ?= ../shared/conformance
 
-.PHONY: all demo test check lint types floors conformance bench clean
+.PHONY: all demo test check lint types floors conformance differential bench clean
 
 all: check test
 
@@ -41,6 +42,9 @@ floors: $(STAMP)
 
 conformance: $(STAMP)
 	$(BIN)/python tools/conformance.py $(CONFORMANCE)
+
+differential: $(STAMP)
+	$(BIN)/python -m tests.differential_mime --count 500
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -7,7 +7,7 @@ from tests.content.walking import FieldLog, lines, walk
 from tests.differential_mime.messages import MessageMaker
 
 from mailrider.content.fields import Place
-from mailrider.content.mime import Limits
+from mailrider.content.mime import Limits, passes_unchanged
 from mailrider.errors import UnsuitableContent
 
 EIGHT_BIT = b"Content-Transfer-Encoding: 8bit"
@@ -193,6 +193,62 @@ def test_a_boundary_is_looked_for_in_the_first_record_only() -> None:
 def test_a_long_line_is_quoted_as_one() -> None:
     message = lines(EIGHT_BIT, b"", b"\xfc" * 200 + b" ")
     assert walk(message, limits=SMALL) == walk(message)
+
+
+# -- messages that need nothing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        lines(b""),
+        lines(b"A: b", b" c", b"D:e", b""),
+        lines(b"Content-Type: text/plain; charset=x", b""),
+        lines(b"content-TYPE:image/png;", b" name=multipart/mixed", b"Content-Transfer-Encoding: base64", b""),
+        lines(b"Content-Transfer-Encoding: 7BIT ", b"Content-Disposition: inline", b""),
+    ],
+)
+def test_headers_that_need_no_walk(header: bytes) -> None:
+    message = header + lines(b"\xfc=\0", b"--b", EIGHT_BIT, b"")
+    assert passes_unchanged(message, Limits())
+    assert walk(message) == message
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"A: b\r\n",
+        lines(b"A : b", b""),
+        lines(b"A: b\0", b""),
+        lines(b"garbage", b""),
+        lines(b" A: b", b""),
+        lines(MULTIPART, b""),
+        lines(b"Content-Type: message/rfc822", b""),
+        lines(b"Content-Type:", b" text/plain", b""),
+        lines(b"Content-Type: (x) text/plain", b""),
+        lines(EIGHT_BIT, b""),
+        lines(b"Content-Transfer-Encoding: 7bit", b" 8bit", b""),
+        lines(b"Content-Transfer-Encoding: 7bit (x)", b""),
+        lines(b"Content-Transfer-Encoding: x-8bit", b""),
+        lines(b"Content-Type : message/rfc822", b""),
+    ],
+)
+def test_headers_that_may_need_a_walk(header: bytes) -> None:
+    assert not passes_unchanged(header + lines(b"body"), Limits())
+
+
+def test_long_headers_may_need_a_walk() -> None:
+    header = lines(b"A: " + b"b" * 100, b"C: " + b"d" * 100, b"")
+    assert passes_unchanged(header, Limits())
+    assert not passes_unchanged(header, Limits(record_limit_octets=100))
+    assert not passes_unchanged(header, Limits(header_size_limit_octets=100))
+
+
+@given(MESSAGES)
+def test_what_needs_no_walk_comes_out_as_it_went_in(message: bytes) -> None:
+    if passes_unchanged(message, SMALL):
+        assert walk(message, limits=SMALL) == message
 
 
 # -- the whole -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from mailrider.net.connection import Connection
@@ -22,6 +23,7 @@ LIMITS = {stage: 100.0 + 10 * number for number, stage in enumerate(STAGES)}
 PEER = "mx.example.test[192.0.2.1]"
 CONTENT_OCTETS = b"Subject: x\r\n\r\ntext\r\n"
 OK = b"250 2.0.0 Ok\r\n"
+END = CONTENT_OCTETS + b".\r\n"
 GO_AHEAD = b"354 Go ahead\r\n"
 QUIT = b"QUIT\r\n"
 RSET = b"RSET\r\n"
@@ -110,3 +112,9 @@ def trouble_of(transaction: Transaction) -> tuple[str, str]:
     """How the conversation broke, and at which stage."""
     assert transaction.trouble is not None
     return type(transaction.trouble.cause).__name__, transaction.trouble.stage.name
+
+
+def cut(octets: bytes, places: list[int]) -> list[bytes]:
+    """Cut at these places."""
+    edges = [0, *sorted({place % (len(octets) + 1) for place in places}), len(octets)]
+    return [octets[begin:end] for begin, end in pairwise(edges)]

@@ -143,6 +143,30 @@ def test_who_waits_for_the_wire_is_told_when_it_is_free(pipelining: bool, keep: 
     assert len(told) == (pipelining and keep)
 
 
+@pytest.mark.parametrize("code", [199, 200, 299, 300])
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "DOT"])
+def test_acceptance_is_a_class_of_codes(stage: str, code: int) -> None:
+    transaction, driver = run(make_order())
+    # DATA is answered 354, and the class that is due there is the next one.
+    codes = {"MAIL": 250, "RCPT": 250, "DATA": 354, "DOT": 250} | {stage: code + 100 * (stage == "DATA")}
+    for number in list(codes.values())[:3]:
+        driver.feed(b"%d x\r\n" % number)
+    if driver.sending is not None:
+        driver.send_content()
+    driver.feed(b"%d x\r\n" % codes["DOT"])
+    assert isinstance(transaction.verdicts[0], Reply) == (code // 100 == 2)
+
+
+def test_an_early_acceptance_of_any_code_is_none() -> None:
+    for code in (200, 299):
+        transaction, driver = run(make_order())
+        driver.feed(OK + OK + b"354 go\r\n%d taken\r\n" % code)
+        driver.break_off(ConnectionLost("gone"))
+        assert transaction.verdicts == [None]
+        assert transaction.trouble is not None
+        assert transaction.trouble.stage is CONTENT
+
+
 def test_an_unclean_wire_is_cleaned_first() -> None:
     transaction, driver = Transaction(make_order()), Driver()
     driver.wire.unclean = True

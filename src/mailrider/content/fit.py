@@ -16,7 +16,7 @@ from mailrider.content.checks import NO_CHECKS, Check, Checks, Lookup
 from mailrider.content.editing import MessageEditor
 from mailrider.content.fields import Place
 from mailrider.content.lines import LINE_LENGTH_LIMIT_OCTETS, prepare_lines
-from mailrider.content.mime import DEFAULT_LIMITS, Limits, Walk
+from mailrider.content.mime import DEFAULT_LIMITS, Limits, Walk, passes_unchanged
 from mailrider.errors import LocalDataError, TableTrouble
 from mailrider.model.request import Content
 
@@ -95,23 +95,37 @@ def _lines_of(fields: tuple[bytes, ...]) -> bytes:
 
 
 def _walk(chunks: Iterator[bytes], fitting: Fitting) -> Iterator[bytes]:
+    if fitting.generic is None and not fitting.prepend and not fitting.has_checks:
+        beginning = next(chunks, b"")
+        if passes_unchanged(beginning, fitting.limits):
+            yield beginning
+            yield from chunks
+            return
+        chunks = chain((beginning,), chunks)
+    elif fitting.prepend:
+        chunks = chain((_lines_of(fitting.prepend),), chunks)
+    try:
+        yield from _edit(chunks, fitting)
+    except TableTrouble as cause:
+        fitting.warn(str(cause))
+        raise LocalDataError(str(cause)) from cause
+
+
+def _edit(chunks: Iterator[bytes], fitting: Fitting) -> Iterator[bytes]:
+    """Walk through the message; table trouble comes out as it is."""
     checks = _open_checks(fitting) if fitting.has_checks else NO_CHECKS
     editor = MessageEditor(checks, fitting.generic, fitting.warn, fitting.limits.record_limit_octets)
     walk = Walk(editor, parses_mime=fitting.downgrade or fitting.has_checks, converts=fitting.downgrade, limits=fitting.limits)
     last = b"\n"
-    try:
-        for piece in chain((_lines_of(fitting.prepend),), _slice(chunks)):
-            walk.feed(piece)
-            if text := editor.take():
-                last = text
-                yield text
-        walk.finish()
+    for piece in _slice(chunks):
+        walk.feed(piece)
         if text := editor.take():
             last = text
             yield text
-    except TableTrouble as cause:
-        fitting.warn(str(cause))
-        raise LocalDataError(str(cause)) from cause
+    walk.finish()
+    if text := editor.take():
+        last = text
+        yield text
     if not last.endswith(b"\n"):
         yield b"\r\n"  # a check has swallowed the end of the last line
 
