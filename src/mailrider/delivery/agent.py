@@ -19,8 +19,9 @@ from mailrider.net.deadline import DeadlineWheel
 from mailrider.route.directory import Directory
 
 FAREWELL_SECONDS = 1.0
-"""What a caller waits at the end for servers that do not answer QUIT.  The mail is settled by then, so `smtp_quit_timeout` would
-only keep him waiting."""
+"""What a caller waits at the end for servers that do not answer QUIT.
+
+The mail is settled by then, so all of `smtp_quit_timeout` would only keep the caller waiting."""
 
 
 class DeliveryAgent:

@@ -123,11 +123,12 @@ def read_message(path: str) -> Message:
     except ValueError as cause:
         raise MissingInput(f"cannot open message file {show(path)}: {cause}") from None
     try:
-        octets = os.read(descriptor, MEMORY_LIMIT_OCTETS + 1)
-        if len(octets) > MEMORY_LIMIT_OCTETS and stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return FileMessage(path)
-        while more := os.read(descriptor, LOOK_OCTETS):
+        octets = os.read(descriptor, LOOK_OCTETS)
+        asked = LOOK_OCTETS if len(octets) < LOOK_OCTETS else MEMORY_LIMIT_OCTETS
+        while more := os.read(descriptor, asked):
             octets += more  # a pipe gives what it has
+            if len(octets) > MEMORY_LIMIT_OCTETS and stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return FileMessage(path)
             if len(octets) > MEMORY_LIMIT_OCTETS * PIPE_LIMIT:
                 raise MissingInput(f"message file {path} is not a plain file and too large to be held in memory")
     except OSError as cause:
