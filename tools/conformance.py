@@ -32,10 +32,20 @@ def read_expected() -> list[tuple[str, str]]:
     return rows
 
 
-def run(kit: pathlib.Path, patterns: list[str]) -> list[dict[str, object]]:
+def is_good(row: dict[str, object]) -> bool:
+    """Whether outcome and transcript are those of the recording."""
+    return row["A"] not in ("FAIL", "NONE") and row["B"] not in ("FAIL", "NONE")
+
+
+def reason_for(row: dict[str, object], expected: list[tuple[str, str]]) -> str | None:
+    """Why this scenario is not expected to pass, if so."""
+    return next((why for pattern, why in expected if fnmatch.fnmatch(str(row["id"]), pattern)), None)
+
+
+def run(kit: pathlib.Path, patterns: list[str], jobs: int = JOBS) -> list[dict[str, object]]:
     """Run and compare; one row per scenario."""
     mailrider = PROJECT / ".venv" / "bin" / "mailrider"
-    command = [sys.executable, str(kit / "run_mailrider.py"), "-j", str(JOBS), "-q", "--cmd", str(mailrider)]
+    command = [sys.executable, str(kit / "run_mailrider.py"), "-j", str(jobs), "-q", "--cmd", str(mailrider)]
     subprocess.run([*command, "--cwd", str(PROJECT), "--out", str(BUILD), *patterns], check=False)
     rows = BUILD / "rows.json"
     compare = [sys.executable, str(kit / "compare.py"), "--runs", str(BUILD), "--json", str(rows), "-s", *patterns]
@@ -56,10 +66,14 @@ def main() -> int:
     expected = read_expected()
     failures = surprises = 0
     rows = run(kit, sys.argv[2:])
+    again = [str(row["id"]) for row in rows if not is_good(row) and not reason_for(row, expected)]
+    if again:
+        # Time limits in the scenarios are real, and a busy machine misses them: what failed is run once more, alone.
+        second = {row["id"]: row for row in run(kit, again, jobs=1)}
+        rows = [second.get(row["id"], row) for row in rows]
     print()
     for row in rows:
-        good = row["A"] not in ("FAIL", "NONE") and row["B"] not in ("FAIL", "NONE")
-        reason = next((why for pattern, why in expected if fnmatch.fnmatch(str(row["id"]), pattern)), None)
+        good, reason = is_good(row), reason_for(row, expected)
         if good and reason is not None:
             surprises += 1
             print(f"{row['id']:44} passes, and is listed as not expected to: take it off the list")

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 
-@pytest.fixture(autouse=True)
-def quiet_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's own configuration has no part in this; and what the command froze is thawed."""
-    monkeypatch.delenv("MAIL_CONFIG", raising=False)
-    monkeypatch.setattr("mailrider.settings.loading.USUAL_DIRECTORY", "/nonexistent")
-    yield
-    gc.unfreeze()
+def to(nexthop: str, *recipients: str, sender: str = "a@example.test") -> list[str]:
+    options = ["--nexthop", nexthop, "--sender", sender]
+    for recipient in recipients or ("b@example.test",):
+        options += ["--recipient", recipient]
+    return options
 
 
-@pytest.fixture
-def message(tmp_path: Path) -> str:
-    path = tmp_path / "message"
-    path.write_bytes(b"Subject: x\n\ntext\n")
+def write_batch(tmp_path: Path, *requests: dict[str, Any], mode: str = "sequential") -> str:
+    path = tmp_path / "batch.json"
+    path.write_text(json.dumps({"mode": mode, "requests": requests}))
     return str(path)
 
 
-@pytest.fixture
-def deliver(capfd: pytest.CaptureFixture[str]) -> Deliver:
-    """Run the command in this process."""
-
-    def run(*arguments: str) -> Said:
-        with pytest.raises(SystemExit) as ended:
-            main(["deliver", *arguments])
-        said = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, said.out, said.err)
-
-    return run
+def request_to(nexthop: str, message: str, *recipients: str, **more: Any) -> dict[str, Any]:
+    return {
+        "nexthop": nexthop, "sender": "a@example.test", "recipients": list(recipients or ("b@example.test",)),
+        "message_file": message, **more,
+    }  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailrider.cli import delivering
+from mailrider.cli.main import main
 from mailrider.errors import MissingInput
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
@@ -20,6 +23,22 @@ from .peer_thread import PeerThread
 
 REFUSED = "[127.0.0.1]:1"
 """A next hop at which nobody listens (IANA: tcpmux)."""
+
+
+@pytest.fixture(autouse=True)
+def quiet_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own configuration has no part in this; and what the command froze is thawed."""
+    monkeypatch.delenv("MAIL_CONFIG", raising=False)
+    monkeypatch.setattr("mailrider.settings.loading.USUAL_DIRECTORY", "/nonexistent")
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def message(tmp_path: Path) -> str:
+    path = tmp_path / "message"
+    path.write_bytes(b"Subject: x\n\ntext\n")
+    return str(path)
 
 
 class Said:
@@ -38,11 +57,18 @@ class Said:
 Deliver = Any
 
 
-def to(nexthop: str, *recipients: str, sender: str = "a@example.test") -> list[str]:
-    options = ["--nexthop", nexthop, "--sender", sender]
-    for recipient in recipients or ("b@example.test",):
-        options += ["--recipient", recipient]
-    return options
+@pytest.fixture
+def deliver(capfd: pytest.CaptureFixture[str]) -> Deliver:
+    """Run the command in this process."""
+
+    def run(*arguments: str) -> Said:
+        with pytest.raises(SystemExit) as ended:
+            main(["deliver", *arguments])
+        said = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Said(ended.value.code, said.out, said.err)
+
+    return run
 
 
 # What comes out
@@ -184,19 +210,6 @@ def test_an_event_loop_without_uvloop(deliver: Deliver, message: str, monkeypatc
 
 
 # Batches
-
-
-def write_batch(tmp_path: Path, *requests: dict[str, Any], mode: str = "sequential") -> str:
-    path = tmp_path / "batch.json"
-    path.write_text(json.dumps({"mode": mode, "requests": requests}))
-    return str(path)
-
-
-def request_to(nexthop: str, message: str, *recipients: str, **more: Any) -> dict[str, Any]:
-    return {
-        "nexthop": nexthop, "sender": "a@example.test", "recipients": list(recipients or ("b@example.test",)),
-        "message_file": message, **more,
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", ["sequential", "burst"])

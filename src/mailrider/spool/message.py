@@ -25,7 +25,7 @@ CHUNK_OCTETS = 128 * 1024
 """How much is read at once: two socket buffers' worth."""
 
 LOOK_OCTETS = 16 * 1024
-"""How much is asked for where nothing more is expected."""
+"""How much is asked for first: most messages are shorter, and a larger buffer takes longer to get than they to read."""
 
 HEADER_LOOK_OCTETS = 64 * 1024
 """How far the label of the primary header is looked for."""
