@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mailrider.cli import delivering
 from mailrider.cli.main import main
 from mailrider.errors import MissingInput
+from mailrider.spool import shelf
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 
@@ -182,7 +182,7 @@ def test_a_message_that_vanishes_before_its_turn(deliver: Deliver, message: str,
     def read_message(path: str) -> object:
         raise MissingInput(f"cannot open message file {path}: No such file or directory")
 
-    monkeypatch.setattr(delivering, "read_message", read_message)
+    monkeypatch.setattr(shelf, "read_message", read_message)
     with PeerThread(ScriptedServer()) as peer:
         said = deliver(*to(peer.nexthop), message)
     assert (said.code, said.statuses) == (75, ["deferred 4.3.0"])

@@ -33,8 +33,12 @@ from mailrider.model.request import BodyType, DeliveryRequest, Recipient
 from mailrider.observe.lines import LineWriter
 from mailrider.queue.burst import Burst
 from mailrider.settings import Settings
-from mailrider.spool.message import MemoryMessage, Message, UnreadableMessage, read_message
+from mailrider.spool.message import MemoryMessage, Message, UnreadableMessage
+from mailrider.spool.shelf import MessageShelf
 from mailrider.wiring import Engine, SystemClock, choose_configuration, read_settings
+
+GARBAGE_THRESHOLD = 20_000
+"""Objects between two looks for cyclic garbage: a delivery makes none, and Python's 700 would have it look all the time."""
 
 EX_UNAVAILABLE = 69
 EX_TEMPFAIL = 75
@@ -62,6 +66,7 @@ def run_deliver(
     rows_out = LineWriter(1)
     rows = Rows(rows_out.write, numbered=batch_file is not None)
     gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         _run_loop(_deliver_all(batch, settings, log, rows))
     finally:
@@ -147,18 +152,19 @@ async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, row
     engine.check()
     _check_nexthops(batch, engine)
     stopping = _stop_on_signals(engine)
+    shelf = MessageShelf()
     burst = Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
     try:
         if batch.sequential:
             for position, parcel in enumerate(batch.parcels):
                 if parcel.pause_seconds:
                     await asyncio.wait([stopping], timeout=parcel.pause_seconds)
-                await burst.run(_Consignment(position, parcel, engine, rows).portions())
+                await burst.run(_Consignment(position, parcel, engine, rows, shelf).portions())
         else:
             await burst.run(
                 portion
                 for position, parcel in enumerate(batch.parcels)
-                for portion in _Consignment(position, parcel, engine, rows).portions()
+                for portion in _Consignment(position, parcel, engine, rows, shelf).portions()
             )
     finally:
         await engine.close()
@@ -204,9 +210,10 @@ class _Door:
 class _Consignment:
     """A parcel on its way: its portions, and their outcomes until all are in."""
 
-    __slots__ = ("_engine", "_message", "_missing", "_outcomes", "_position", "_rows", "hand_over", "parcel")
+    __slots__ = ("_engine", "_message", "_missing", "_outcomes", "_position", "_rows", "_shelf", "hand_over", "parcel")
 
-    def __init__(self, position: int, parcel: Parcel, engine: Engine, rows: Rows) -> None:
+    def __init__(self, position: int, parcel: Parcel, engine: Engine, rows: Rows, shelf: MessageShelf) -> None:
+        self._shelf = shelf
         self._position = position
         self.parcel = parcel
         self._engine = engine
@@ -235,7 +242,7 @@ class _Consignment:
                 if self.parcel.message_file == STANDARD_INPUT:
                     self._message = _read_standard_input()
                 else:
-                    self._message = read_message(self.parcel.message_file)
+                    self._message = self._shelf.read(self.parcel.message_file)
             except MissingInput as gone:
                 self._message = UnreadableMessage(str(gone))
         return self._message
