@@ -152,8 +152,9 @@ def test_garbage_is_kept_and_noted_and_ends_nothing() -> None:
     assert reply.garbled
     assert reply.text == "stty: not a typewriter 25 Ok 2500 Ok 250 Ok"
     assert parser.notes == [GarbageLine("stty: not a typewriter"), GarbageLine("25 Ok"), GarbageLine("2500 Ok")]
-    [reply] = parser.feed(b"250 Ok\r\n")
-    assert not reply.garbled
+    for octets in (b"250 Ok\r\n", b"250-more\r\n250 Ok\r\n"):
+        [reply] = parser.feed(octets)
+        assert not reply.garbled
 
 
 def test_empty_lines_in_front_leave_no_trace_in_the_text() -> None:
@@ -196,6 +197,9 @@ def test_lines_past_the_limit_are_read_and_not_kept() -> None:
     assert reply.octets == (b"250-0123456789", b"250-0123456789")
     assert (reply.code, reply.status, reply.last) == (550, "5.1.1", b"550 5.1.1 no")
     assert parser.notes == [ReplyCut("250-0123456789 250-0123456789")]
+    parser.notes.clear()
+    parser.feed(b"250-9876543210\r\n" * 3 + b"250 Ok\r\n")
+    assert parser.notes == [ReplyCut("250-9876543210 250-9876543210")]
     parser.notes.clear()
     assert [reply.octets for reply in parser.feed(b"250 next\r\n")] == [(b"250 next",)]
     assert parser.notes == []
@@ -274,6 +278,8 @@ def test_what_is_remembered_is_bounded_and_makes_no_difference() -> None:
     for _ in range(2):
         for line in lines:
             assert feed(parser, line) == parse(line)
+            assert len(parser._known) <= KNOWN_LINES_LIMIT
+            assert all(len(known) <= KNOWN_LINE_LIMIT_OCTETS for known in parser._known)
     # The same words as the end of a longer reply.
     parser.feed(b"250 Ok\r\n")
     assert feed(parser, b"250-more\r\n", b"250 Ok\r\n") == parse(b"250-more\r\n250 Ok\r\n")

@@ -24,6 +24,7 @@ from typing import Any
 from mailrider.errors import ConnectionLost, LocalDataError, MailriderError, PeerBabbles, TimedOut, WireTrouble
 from mailrider.net.deadline import NO_DEADLINE, DeadlineWheel
 from mailrider.net.patience import Patience
+from mailrider.net.run import Run
 from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.stage import CONTENT, Stage
@@ -38,18 +39,6 @@ WRITE_AHEAD_OCTETS = 128 * 1024
 
 LAST_WORDS = 3
 """How often a script may want something more after it has heard that the connection is lost."""
-
-
-class _Run:
-    """A script under way, and who waits for its end."""
-
-    __slots__ = ("begun", "ended", "future", "script")
-
-    def __init__(self, script: Generator[Want, Reply | None, Any], future: asyncio.Future[Any]) -> None:
-        self.script = script
-        self.future = future
-        self.begun = False
-        self.ended = False
 
 
 class Connection:
@@ -81,10 +70,10 @@ class Connection:
         self._wire = Wire()
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Reply] = deque()  # replies that nobody has asked for yet
-        self._queue: deque[_Run] = deque()  # scripts that have not begun
-        self._writer: _Run | None = None  # who may write
+        self._queue: deque[Run] = deque()  # scripts that have not begun
+        self._writer: Run | None = None  # who may write
         self._pieces: Iterator[bytes] | None = None  # content that is being sent
-        self._sender: _Run | None = None  # whose content it is, or who pauses
+        self._sender: Run | None = None  # whose content it is, or who pauses
         self._ended = False  # the peer will say no more
         self._holds_back = False  # enough unasked replies are here
         self._rest_until_seconds = NO_DEADLINE
@@ -140,7 +129,7 @@ class Connection:
 
     def run(self, script: Generator[Want, Reply | None, Any]) -> asyncio.Future[Any]:
         """Run a script when the scripts before it have written all they had to write; its result comes back."""
-        run = _Run(script, self._loop.create_future())
+        run = Run(script, self._loop.create_future())
         self.wake()
         if self.gone:
             self._lose(run, ConnectionLost("the connection is closed"))
@@ -184,38 +173,27 @@ class Connection:
 
     # -- scripts ---------------------------------------------------------------------------------------------------
 
-    def _begin(self, run: _Run) -> None:
+    def _begin(self, run: Run) -> None:
         self._writer = run
         self._wire.free = False
         self._resume(run)
 
-    def _resume(self, run: _Run, reply: Reply | None = None) -> None:
+    def _resume(self, run: Run, reply: Reply | None = None) -> None:
         """Let a script go on until it wants something."""
         self._wire.current = run
-        run.begun = True
-        try:
-            want = run.script.send(reply)
-        except StopIteration as stop:
-            self._finish(run, stop.value)
-        except Exception as fault:
-            self._fail(run, fault)
-        else:
-            if not isinstance(want, AwaitReply):
-                self._serve(run, want)
+        self._follow(run, run.resume(reply))
 
-    def _throw(self, run: _Run, trouble: MailriderError) -> None:
+    def _throw(self, run: Run, trouble: MailriderError) -> None:
         self._wire.current = run
-        try:
-            want = run.script.throw(trouble)
-        except StopIteration as stop:
-            self._finish(run, stop.value)
-        except Exception as fault:
-            self._fail(run, fault)
-        else:
-            if not isinstance(want, AwaitReply):
-                self._serve(run, want)
+        self._follow(run, run.throw(trouble))
 
-    def _serve(self, run: _Run, want: Want) -> None:
+    def _follow(self, run: Run, want: Want | None) -> None:
+        if want is None:
+            self._finish(run)
+        elif not isinstance(want, AwaitReply):
+            self._serve(run, want)
+
+    def _serve(self, run: Run, want: Want) -> None:
         if isinstance(want, Transmit):
             self._restart_clock(CONTENT)
             self._timed = None
@@ -227,32 +205,24 @@ class Connection:
             self._sender = run
             self._loop.call_later(want.seconds, self._end_pause, run)
 
-    def _end_pause(self, run: _Run) -> None:
+    def _end_pause(self, run: Run) -> None:
         if self._sender is run:  # else the connection broke while it waited, and it has been told
             self._sender = None
             self._resume(run)
             self._settle_down()
 
-    def _finish(self, run: _Run, result: object) -> None:
-        run.ended = True
-        if not run.future.done():
-            run.future.set_result(result)
+    def _finish(self, run: Run) -> None:
         wire = self._wire
         if self._writer is run:  # else the next one is writing already
             self._writer = None
             wire.free = True
+        if run.failed:
+            wire.reusable = wire.ending = False
         if wire.ending:
             return
         # The script ended in the middle of things, or those behind it could get each other's replies.
         if not wire.reusable or (wire.garbled and (wire.awaited or self._queue)):
             self.close()
-
-    def _fail(self, run: _Run, fault: Exception) -> None:
-        """Trouble that the script let through, or a fault of ours."""
-        self._wire.reusable = self._wire.ending = False
-        if not run.future.done():
-            run.future.set_exception(fault)
-        self._finish(run, None)
 
     def _settle_down(self) -> None:
         """After scripts have moved: deliver what waits, start the next one, send, look at the clock."""
@@ -298,7 +268,7 @@ class Connection:
             self._wire.garbled = True
         owner = self._wire.answered().owner
         if owner is not None:
-            assert isinstance(owner, _Run)
+            assert isinstance(owner, Run)
             self._resume(owner, reply)
 
     # -- sending ---------------------------------------------------------------------------------------------------
@@ -338,7 +308,8 @@ class Connection:
             if isinstance(fault, MailriderError):
                 self._throw(run, fault)
             else:
-                self._fail(run, fault)
+                run.fail(fault)
+                self._finish(run)
             return
         self._pieces = self._sender = None
         self._resume(run)
@@ -436,8 +407,8 @@ class Connection:
             self.when_gone(self)
 
     def _lose_all(self, trouble: WireTrouble) -> None:
-        runs: list[_Run] = [self._sender] if self._sender is not None else []
-        runs += (awaited.owner for awaited in self._wire.awaited if isinstance(awaited.owner, _Run))
+        runs: list[Run] = [self._sender] if self._sender is not None else []
+        runs += (awaited.owner for awaited in self._wire.awaited if isinstance(awaited.owner, Run))
         runs += self._queue
         self._queue.clear()
         self._inbox.clear()
@@ -445,7 +416,7 @@ class Connection:
             self._lose(run, trouble)
             trouble = ConnectionLost("the connection is closed")
 
-    def _lose(self, run: _Run, trouble: WireTrouble) -> None:
+    def _lose(self, run: Run, trouble: WireTrouble) -> None:
         """Tell one script.  One that has not begun can only be told once it waits for something."""
         if not run.begun:
             self._resume(run)
