@@ -72,22 +72,24 @@ class Engine:
         servers = [(address, port) for address, port in settings.dns_nameservers]
         self._resolver = CachingResolver(StubResolver(configure(servers)), self.clock)
         self._agents: dict[tuple[Transport, str], DeliveryAgent] = {}
-        self._profiles: dict[Transport, Profile] = {}
+        self._profiles: dict[tuple[Transport, str], Profile] = {}
         self._draining = False
 
-    def profile(self, transport: Transport) -> Profile:
-        """What the settings mean for a transport."""
-        profile = self._profiles.get(transport)
+    def profile(self, transport: Transport, service: str = "") -> Profile:
+        """What the settings mean for a service, or for the one that is named like its transport."""
+        key = transport, service or transport.value
+        profile = self._profiles.get(key)
         if profile is None:
-            made = make_profile(self.settings.bind(transport), lambda text: self.observer(Warned(text)))
-            profile = self._profiles[transport] = _with_source_addresses(made)
+            settings = self.settings.for_service(key[1], transport)
+            made = make_profile(settings, lambda text: self.observer(Warned(text)))
+            profile = self._profiles[key] = _with_source_addresses(made)
         return profile
 
     def agent(self, transport: Transport, service: str) -> DeliveryAgent:
         """The delivery agent of a transport and service."""
         agent = self._agents.get((transport, service))
         if agent is None:
-            profile = self.profile(transport)
+            profile = self.profile(transport, service)
             directory = Directory(self._resolver_for(profile), _route_policy(profile.settings), _roads(profile))
             agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer)
             self._agents[transport, service] = agent

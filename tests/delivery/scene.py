@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -100,9 +101,10 @@ class Scene:
         transport: Transport = Transport.SMTP,
         *,
         routes: Mapping[str, Sequence[Server] | Found | NotFound] | None = None,
+        flags: str = "",
         **settings: object,
     ) -> None:
-        self.profile = profile_of(transport, **settings)
+        self.profile = replace(profile_of(transport, **settings), flags=flags)
         self.directory = KnownDirectory(self.profile, routes or {})
         self.events: list[Event] = []
         self.keeper = Keeper()

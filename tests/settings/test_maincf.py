@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.errors import WrongConfiguration, WrongUsage
-from mailrider.settings import maincf
+from mailrider.settings import lines, maincf
 from mailrider.settings.maincf import parse_main_cf, parse_override, read_main_cf
 
 
@@ -79,9 +79,10 @@ def test_lines_without_name_or_equals_sign_are_refused(text: str, complaint: str
 
 
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maincf, "LINE_LIMIT_CHARACTERS", 100)
+    for room in (maincf, lines):
+        monkeypatch.setattr(room, "LINE_LIMIT_CHARACTERS", 100)
     monkeypatch.setattr(maincf, "ENTRIES_LIMIT", 3)
-    monkeypatch.setattr(maincf, "FILE_LIMIT_OCTETS", 1000)
+    monkeypatch.setattr(lines, "FILE_LIMIT_OCTETS", 1000)
     with pytest.raises(WrongConfiguration, match="line 1: longer than 100"):
         parse_main_cf("a = 1\n" + " x\n" * 60, "main.cf")
     with pytest.raises(WrongConfiguration, match="more than 3 parameters"):

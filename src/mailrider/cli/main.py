@@ -36,6 +36,9 @@ COMMANDS = {
 PLANNED = ("agent", "probe", "queue", "sendmail", "serve", "table", "tlsrpt")
 """Commands that are not there yet: named, and refused."""
 
+_SHARED_OPTIONS = ("-c", "-o", "-v", "--service")
+"""What may stand before the name of a command."""
+
 _EXIT_CODES = (
     (errors.WrongUsage, EX_USAGE),
     (errors.WrongConfiguration, EX_CONFIG),
@@ -59,12 +62,26 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options of a subcommand may stand before its name as well: `mailrider -c DIR deliver ...`."""
+        return super().parse_args(ctx, _put_command_first(args))
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
         with formatter.section("Shell completion"):
             formatter.write_text('bash: eval "$(_MAILRIDER_COMPLETE=bash_source mailrider)"; zsh_source, fish_source likewise')
+
+
+def _put_command_first(arguments: list[str]) -> list[str]:
+    """The arguments with the name of the command before the options that all commands share."""
+    position = 0
+    while position < len(arguments) and arguments[position].startswith(_SHARED_OPTIONS):
+        position += 2 if arguments[position] in _SHARED_OPTIONS and not arguments[position].startswith("-v") else 1
+    if not 0 < position < len(arguments) or arguments[position].startswith("-"):
+        return arguments
+    return [arguments[position], *arguments[:position], *arguments[position + 1 :]]
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -10,6 +10,7 @@ from mailrider.delivery.ledger import Ledger
 from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.progress import Progress
+from mailrider.delivery.service_flags import meet_flags
 from mailrider.delivery.traffic import TrafficMemory
 from mailrider.delivery.walk import Means, Walk
 from mailrider.events import Observer, ignore_event
@@ -61,6 +62,8 @@ class DeliveryAgent:
         itinerary = self._means.directory.itinerary(request.nexthop)
         ledger = Ledger(request, recorder, self._observer)
         progress = Progress(request, self._profile, ledger, self._clock, self._observer)
+        if self._profile.flags and not await meet_flags(progress):
+            return DeliveryReport(ledger.close(), progress.destination_trouble, None)
         load, store = request.cache_load, request.cache_store
         traffic = None
         if load is None or store is None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mailrider.content.address_fields import Rewrite
 from mailrider.content.fit import Fitting, fit_content
 from mailrider.content.lines import prepare_lines
+from mailrider.content.prepend import make_delivery_fields
 from mailrider.delivery.internationalization import to_ascii_domains
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import Session
@@ -43,10 +44,11 @@ def make_transaction(
     converting = profile.convert_to_7bit and not offered.eight_bit_mime and envelope.body is not BodyType.SEVEN_BIT
     chunked = profile.chunking and offered.chunking and not request.probe and not session.delays_dot
     quote = profile.quote_envelope
+    fields = _make_fields(progress, indexes) if profile.flags else ()
 
     def open_content() -> Iterator[bytes]:
-        if converting or profile.fitting.walks:
-            fitting = _fit_to(profile.fitting, request, progress.observer, converting=converting)
+        if converting or fields or profile.fitting.walks:
+            fitting = _fit_to(profile.fitting, request, progress.observer, converting=converting, fields=fields)
             return fit_content(content, fitting, stuff=not chunked)
         limit = profile.line_length_limit_octets
         return prepare_lines(content.chunks(), limit, stuff=not chunked, when_folded=tell_of_folding)
@@ -78,12 +80,28 @@ def make_transaction(
     return ChunkedTransaction(order, content.size_octets, proved=session.bdat_proved)
 
 
-def _fit_to(fitting: Fitting, request: DeliveryRequest, observer: Observer, *, converting: bool) -> Fitting:
+def _make_fields(progress: Progress, indexes: list[int]) -> tuple[bytes, ...]:
+    """The header fields that the service adds."""
+    profile, envelope = progress.profile, progress.request.envelope
+    recipient = envelope.recipients[indexes[0]]
+    return make_delivery_fields(
+        profile.flags,
+        sender=envelope.sender,
+        original=recipient.original or recipient.address,
+        recipient=recipient.address,
+        rewrite=profile.lookups.generic,
+    )
+
+
+def _fit_to(
+    fitting: Fitting, request: DeliveryRequest, observer: Observer, *, converting: bool, fields: tuple[bytes, ...]
+) -> Fitting:
     """What is to be done to this message, and who hears of it."""
     queue_id = request.queue_id
     return replace(
         fitting,
         downgrade=converting,
+        prepend=fields,
         report=lambda text: observer(Noted(text, queue_id)),
         warn=lambda text: observer(Warned(text, queue_id)),
     )

@@ -65,6 +65,7 @@ class Profile:
     tls_level: str
     idna2003: bool
     assume_final: bool
+    flags: str
     send_xforward: bool
     chunking: bool
     pix_workarounds: tuple[str, ...]
@@ -121,7 +122,8 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         best_mx_transport=settings.best_mx_transport,
         tls_level=settings.smtp_tls_security_level,
         idna2003=settings.enable_idna2003_compatibility,
-        assume_final=settings.transport is Transport.LMTP and settings.lmtp_assume_final,
+        assume_final=settings.transport is Transport.LMTP and ("X" in settings.delivery_flags or settings.lmtp_assume_final),
+        flags=settings.delivery_flags,
         send_xforward=settings.smtp_send_xforward_command,
         chunking=settings.smtp_chunking,
         pix_workarounds=settings.smtp_pix_workarounds,

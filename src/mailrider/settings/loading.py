@@ -1,5 +1,8 @@
 """From a directory and `-o` options to settings.
 
+main.cf says what holds for every service; master.cf beside it, if there is one, what holds for one
+(`Settings.for_service`).  Options win over both.
+
 What can go wrong: see `maincf` for the file; `WrongUsage` for an option that no parameter and no reference could make use of;
 `WrongConfiguration` for a value that its parameter does not accept, whether or not that parameter is in effect.
 Names in main.cf that belong to other programs are no error: daemons ignore what they do not know.
@@ -14,12 +17,14 @@ from mailrider.errors import WrongUsage
 from mailrider.model.request import Transport
 from mailrider.settings.expansion import find_references
 from mailrider.settings.maincf import Entry, MainCf, parse_override, read_main_cf
+from mailrider.settings.mastercf import NO_SERVICES, MasterCf, read_master_cf
 from mailrider.settings.settings import HostFacts, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAIN_CF = "main.cf"
+MASTER_CF = "master.cf"
 DIRECTORY_VARIABLE = "MAIL_CONFIG"
 USUAL_DIRECTORY = "/etc/mailrider"
 
@@ -39,9 +44,11 @@ def load_settings(
     """Read `directory`/main.cf, put `overrides` (each `name=value`) over it, and check the result.
 
     Without a directory there are only defaults and overrides.  Of several overrides of one name the last wins.
-    `checked=False` leaves wrong values to be found at their first use, for commands that only show them.
+    `checked=False` leaves wrong values to be found at their first use, and master.cf unread, for commands that only show
+    what main.cf says.
     """
     main_cf = read(directory / MAIN_CF) if directory is not None else MainCf({})
+    services = find_services(directory) if checked else NO_SERVICES
     if len(overrides) > OVERRIDES_LIMIT:
         raise WrongUsage(f"more than {OVERRIDES_LIMIT} -o options")
     options = {entry.name: entry for entry in map(parse_override, overrides)}
@@ -52,11 +59,19 @@ def load_settings(
         host,
         transport=transport,
         directory=str(directory) if directory is not None else "",
-        warnings=main_cf.warnings,
+        warnings=main_cf.warnings + services.warnings,
+        services=services,
     )
     if checked:
         settings.check()
     return settings
+
+
+def find_services(directory: Path | None) -> MasterCf:
+    """What master.cf says; a directory without one has no services of its own."""
+    if directory is None or not (directory / MASTER_CF).exists():
+        return NO_SERVICES
+    return read_master_cf(directory / MASTER_CF)
 
 
 def choose_directory(explicit: Path | None, environment: Mapping[str, str]) -> Path | None:

@@ -18,9 +18,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
 from mailrider.errors import BrokenPromise, WrongConfiguration
 from mailrider.model.request import Transport
 from mailrider.settings.catalogue import Catalogue
+from mailrider.settings.catalogue.connections import Pace
 from mailrider.settings.expansion import expand
 from mailrider.settings.kinds import Rate
 from mailrider.settings.maincf import Entry
+from mailrider.settings.mastercf import NO_SERVICES, MasterCf, parse_orders
 from mailrider.settings.parameter import FAMILY_PREFIX, Parameter, Section, WrongValue
 
 T = TypeVar("T")
@@ -81,6 +83,10 @@ class Settings(Catalogue):
     """What was set, in the order of the file and then of the options."""
     warnings: tuple[str, ...]
     """What looked wrong in the file, as log lines without `warning: `."""
+    services: MasterCf
+    """What master.cf says."""
+    delivery_flags: str
+    """The letters of `flags=` in master.cf (smtp(8)): `D`, `O`, `R`, `X`.  Those of a service: see `for_service`."""
 
     def __init__(
         self,
@@ -90,9 +96,12 @@ class Settings(Catalogue):
         transport: Transport = Transport.SMTP,
         directory: str = "",
         warnings: tuple[str, ...] = (),
+        services: MasterCf = NO_SERVICES,
+        delivery_flags: str = "",
     ) -> None:
         self.__dict__.update(entries=entries, host=host, transport=transport, directory=directory, warnings=warnings)
-        self.__dict__.update(_bound={transport: self}, _computing=set())
+        self.__dict__.update(services=services, delivery_flags=delivery_flags)
+        self.__dict__.update(_bound={transport: self}, _serving={}, _computing=set())
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are frozen: {name}")
@@ -104,12 +113,44 @@ class Settings(Catalogue):
         """The same settings read for `transport`: made once, and `self` where nothing changes."""
         bound: dict[Transport, Settings] = self.__dict__["_bound"]
         if transport not in bound:
-            made = Settings(
-                self.entries, self.host, transport=transport, directory=self.directory, warnings=self.warnings
-            )
+            made = self._remake(self.entries, self.host, transport, self.delivery_flags, self.warnings)
             made.__dict__["_bound"] = bound
             bound[transport] = made
         return bound[transport]
+
+    def for_service(self, service: str, transport: Transport) -> Settings:
+        """What holds for one service of master.cf, read for `transport`; made once.
+
+        Its `-o` settings win over main.cf, and the options of our own command line over both.  `$service_name` is its
+        name and `$process_name` its program, whether or not it stands in master.cf.  Its `warnings` are only those that
+        concern the service.
+        """
+        serving: dict[tuple[str, Transport], Settings] = self.__dict__["_serving"]
+        if (service, transport) not in serving:
+            entries, flags = self.entries, self.delivery_flags
+            warnings: tuple[str, ...] = ()
+            found = self.services.delivery_agent(service)
+            if found is not None and found.transport is transport:
+                overrides, flags = parse_orders(found)
+                options = {name: entry for name, entry in entries.items() if not entry.line}
+                entries = {**entries, **overrides, **options}
+                warnings = tuple(_name_unheard(overrides))
+            host = self.host._replace(service_name=service, process_name=transport.value)
+            serving[service, transport] = self._remake(entries, host, transport, flags, warnings)
+        return serving[service, transport]
+
+    def _remake(
+        self, entries: Mapping[str, Entry], host: HostFacts, transport: Transport, flags: str, warnings: tuple[str, ...]
+    ) -> Settings:
+        return Settings(
+            entries,
+            host,
+            transport=transport,
+            directory=self.directory,
+            warnings=warnings,
+            services=self.services,
+            delivery_flags=flags,
+        )
 
     # What is declared
 
@@ -344,6 +385,14 @@ class Settings(Catalogue):
                     instead = "lmtp_" + instead.removeprefix("smtp_")
                 sentences.append(f"{name} is obsolete: {parameter.obsolete}" + (f"; set {instead}" if instead else ""))
         return sentences
+
+
+def _name_unheard(overrides: Mapping[str, Entry]) -> Iterator[str]:
+    """What a service sets for itself in vain: the queue decides by main.cf alone (smtp(8), "-o" and scheduling)."""
+    for name, entry in overrides.items():
+        parameter = Settings.find(name)
+        if parameter is not None and (parameter.family or parameter.section == Pace.title):
+            yield f"{entry.place}: -o {name} has no effect in master.cf; set it in main.cf"
 
 
 VALUE_SHOWN_CHARACTERS = 80
