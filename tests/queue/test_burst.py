@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mailrider.events import Event, RecipientSettled
 from mailrider.model.outcome import Action, DeliveryReport, DestinationTrouble, Outcome, Status
-from mailrider.model.request import DeliveryRequest, Envelope, Recipient
+from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Turn
 from mailrider.queue import burst as burst_module
 from mailrider.queue.burst import Burst
 from mailrider.queue.window import ConcurrencyWindow, WindowTerms
@@ -36,7 +36,7 @@ class Job:
         self.hints: list[tuple[bool, bool]] = []
         self.reports: list[DeliveryReport] = []
 
-    def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
         self.hints.append((cache_load, cache_store))
         recipients = tuple(Recipient(f"r{self.number}.{each}@{self.nexthop}") for each in range(self.recipients))
         now = VirtualClock().wall_seconds()
@@ -48,6 +48,7 @@ class Job:
             queue_id=f"Q{self.number}",
             arrival_seconds=now - 7,
             active_seconds=now - 3,
+            turn=turn,
         )
 
     def report(self, report: DeliveryReport) -> None:

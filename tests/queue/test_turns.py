@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from delivery.scene import KnownDirectory, Scene, at, nobody, server_of, statuses
 from mailrider.delivery.agent import DeliveryAgent
 from mailrider.model.outcome import DeliveryReport
-from mailrider.model.request import DeliveryRequest
+from mailrider.model.request import DeliveryRequest, Turn
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.departures import Departures
 from mailrider.queue.burst import Burst
@@ -36,9 +36,9 @@ class Job:
         self.number = number
         self.reports: list[DeliveryReport] = []
 
-    def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
         hints = {"cache_load": cache_load, "cache_store": cache_store}
-        return self._scene.request(self.nexthop, f"r{self.number}", queue_id=f"Q{self.number}", **hints)
+        return self._scene.request(self.nexthop, f"r{self.number}", queue_id=f"Q{self.number}", turn=turn, **hints)
 
     def report(self, report: DeliveryReport) -> None:
         self.reports.append(report)
@@ -89,7 +89,7 @@ def test_the_next_envelope_leaves_with_the_end_of_the_message_before() -> None:
             assert [job.use for job in jobs] == [1, 1, 2, 3, 4, 5]  # the first one does not know yet that more will come
             assert arrived(peer) == [f"r{number}" for number in range(6)]
             _, session = peer.sessions
-            together = [octets for octets in session.reads if b"\r\n.\r\nRSET\r\nMAIL FROM" in octets]
+            together = [octets for octets in session.reads if b"\r\n.\r\nMAIL FROM" in octets]
             assert len(together) == 4
             assert all(octets.endswith(b"DATA\r\n") for octets in together)
             await scene.agent.close()
@@ -163,6 +163,29 @@ def test_a_message_behind_one_that_is_refused_is_delivered(reply: str, status: s
             jobs = await burst(scene, at(peer), 5, 1)
             assert [job.status for job in jobs] == ["sent 2.0.0"] * 2 + [status] + ["sent 2.0.0"] * 2
             assert [job.use for job in jobs] == [1, 1, 2, 3, 4]
+
+    run(main())
+
+
+def test_a_server_that_has_had_enough_is_dialled_again() -> None:
+    """421 to an envelope that rides behind another message is about the connection (RFC 5321 §3.8)."""
+
+    async def main() -> None:
+        enough = Rule(match="MAIL", connection=2, nth=3, reply="421 4.7.0 too many messages in this connection", then="close")
+        async with ScriptedServer(enough) as peer, Scene() as scene:
+            jobs = await burst(scene, at(peer), 5, 1)
+            assert [job.status for job in jobs] == ["sent 2.0.0"] * 5
+            assert [job.use for job in jobs] == [1, 1, 2, 1, 2]
+            assert sorted(arrived(peer)) == sorted(f"r{number}" for number in range(5))
+
+    run(main())
+
+
+def test_421_to_the_first_envelope_of_a_connection_is_for_the_message() -> None:
+    async def main() -> None:
+        async with ScriptedServer(Rule(match="MAIL", reply="421 4.7.0 come back later", then="close")) as peer, Scene() as scene:
+            (job,) = await burst(scene, at(peer), 1, 1)
+            assert job.status == "deferred 4.7.0"
 
     run(main())
 

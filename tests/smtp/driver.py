@@ -64,7 +64,6 @@ class Driver:
         self.notes: list[Note] = []
         self.sending: Transmit | None = None
         self.closed = False
-        self._inbox: deque[Reply] = deque()
         self._queue: deque[Run] = deque()
         self._running: list[Run] = []
         self._writer: Run | None = None
@@ -80,7 +79,7 @@ class Driver:
     def feed(self, octets: bytes) -> None:
         """What the server says."""
         if not self.closed:
-            self._inbox += self.parser.feed(octets)
+            self.wire.arrived += self.parser.feed(octets)
             self.notes += self.parser.notes
             self.parser.notes.clear()
             self.settle()
@@ -88,8 +87,8 @@ class Driver:
     def settle(self) -> None:
         """Deliver and begin what can be."""
         while not self.closed:
-            if self._inbox and self.wire.awaited and self.sending is None:
-                self._deliver(self._inbox.popleft())
+            if self.wire.arrived and self.wire.awaited and self.sending is None:
+                self._deliver(self.wire.arrived.popleft())
             elif self._queue and self.wire.free and self.wire.reusable:
                 self._begin(self._queue.popleft())
             else:
@@ -145,7 +144,7 @@ class Driver:
 
     def _deliver(self, reply: Reply) -> None:
         self.wire.garbled |= reply.garbled
-        owner = self.wire.answered().owner
+        owner = self.wire.answered()
         if owner is not None:
             assert isinstance(owner, Run)
             self._resume(owner, reply)

@@ -11,7 +11,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from mailrider.cli.parcels import (
     read_batch,
 )
 from mailrider.cli.rows import Rows
+from mailrider.cli.services import assign_services
 from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer
 from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
-from mailrider.model.request import BodyType, DeliveryRequest, Recipient
+from mailrider.model.request import BodyType, DeliveryRequest, Recipient, Turn
 from mailrider.observe.lines import LineWriter
 from mailrider.queue.burst import Burst
 from mailrider.settings import Settings
@@ -60,9 +61,10 @@ def run_deliver(
     finally:
         gc.enable()
     settings = read_settings(choose_configuration(directory), overrides)
+    batch, services = assign_services(batch, settings)
     errors = LineWriter(2)
-    log = _open_log(errors, settings, log_format, verbose)
-    _warn_of_settings(settings, errors)
+    log = _open_log(errors, services[0] if len(services) == 1 else settings, log_format, verbose)
+    _warn_of_settings([settings, *services], errors)
     rows_out = LineWriter(1)
     rows = Rows(rows_out.write, numbered=batch_file is not None)
     gc.freeze()
@@ -94,7 +96,6 @@ def _read_work(batch_file: str | None, message_file: str | None, given: Mapping[
     """A batch, or the options of one message as a batch of one."""
     options = {key: value for key, value in given.items() if value not in (None, (), False)}
     if batch_file is not None:
-        options.pop("transport", None)
         if message_file is not None or options:
             raise WrongUsage("--batch takes everything from its file: give no message and no envelope beside it")
         return read_batch(batch_file)
@@ -138,13 +139,14 @@ def _open_log(errors: LineWriter, settings: Settings, log_format: str, verbose: 
     return observe
 
 
-def _warn_of_settings(settings: Settings, errors: LineWriter) -> None:
-    """Nothing that was set is ignored in silence."""
-    for warning in (*settings.warnings, *settings.obsolete()):
-        errors.write(f"warning: {warning}")
-    idle = settings.not_in_effect()
+def _warn_of_settings(readings: Sequence[Settings], errors: LineWriter) -> None:
+    """Nothing that was set is ignored in silence: once each, whatever service it was set for."""
+    warnings = [warning for settings in readings for warning in (*settings.warnings, *settings.obsolete())]
+    idle = dict.fromkeys(name for settings in readings for name in settings.not_in_effect())
     if idle:
-        errors.write(f"warning: set and not in effect yet: {', '.join(idle)}")
+        warnings.append(f"set and not in effect yet: {', '.join(idle)}")
+    for warning in dict.fromkeys(warnings):
+        errors.write(f"warning: {warning}")
 
 
 async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, rows: Rows) -> None:
@@ -152,7 +154,7 @@ async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, row
     engine.check()
     _check_nexthops(batch, engine)
     stopping = _stop_on_signals(engine)
-    shelf = MessageShelf()
+    shelf = MessageShelf(engine.clock.monotonic_seconds)
     burst = Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
     try:
         if batch.sequential:
@@ -188,8 +190,8 @@ def _stop_on_signals(engine: Engine) -> asyncio.Future[None]:
 
 def _check_nexthops(batch: Batch, engine: Engine) -> None:
     """A next hop that makes no sense is found before anything is sent."""
-    for parcel in batch.parcels:
-        engine.agent(parcel.transport, parcel.service).check_nexthop(parcel.nexthop)
+    for transport, service, nexthop in {(parcel.transport, parcel.service, parcel.nexthop): None for parcel in batch.parcels}:
+        engine.agent(transport, service).check_nexthop(nexthop)
 
 
 class _Door:
@@ -198,9 +200,9 @@ class _Door:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def deliver(self, request: DeliveryRequest) -> DeliveryReport:
+    def deliver(self, request: DeliveryRequest) -> Coroutine[Any, Any, DeliveryReport]:
         """Deliver with the agent of the request's service."""
-        return await self._engine.agent(request.transport, request.service).deliver(request, self)
+        return self._engine.agent(request.transport, request.service).deliver(request, self)
 
     async def settle(self, recipient: Recipient, outcome: Outcome) -> Recorded:
         """See `model.outcome.Recorder`."""
@@ -277,7 +279,7 @@ class _Portion:
         self.destination = name_destination(consignment.parcel.nexthop, recipients, limit)
         self.service = consignment.parcel.service
 
-    def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
         """See `queue.burst.Work`."""
         parcel = self._consignment.parcel
         message = self._consignment.message()
@@ -300,6 +302,7 @@ class _Portion:
             cache_load=cache_load,
             cache_store=cache_store,
             client=parcel.client,
+            turn=turn,
         )
 
     def report(self, report: DeliveryReport) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,14 +33,17 @@ _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _RECIPIENT_KEYS = frozenset({"address", "notify", "orcpt"})
 _BATCH_KEYS = frozenset({"mode", "requests"})
 _CLIENT_ATTRIBUTES = frozenset({"name", "addr", "port", "proto", "helo", "ident", "source"})
-_REQUEST_KEYS = frozenset({
-    "transport", "nexthop", "sender", "message_file", "queue_id", "recipients", "envid", "ret", "body", "smtputf8",
-    "requiretls", "verify", "age", "xforward", "pause_before", "service",
-})  # fmt: skip
+_USUAL_KEYS = frozenset({"transport", "nexthop", "sender", "message_file", "queue_id", "recipients"})
+_REQUEST_KEYS = _USUAL_KEYS | {
+    "envid", "ret", "body", "smtputf8", "requiretls", "verify", "age", "xforward", "pause_before", "service",
+}  # fmt: skip
 
 
 class Parcel(NamedTuple):
-    """One request of the caller.  `given` are the recipients as they were written, for the output."""
+    """One request of the caller.  `given` are the recipients as they were written, for the output.
+
+    `transport_given`: the caller named the transport; otherwise master.cf may know a better one for the service.
+    """
 
     envelope: Envelope
     given: tuple[str, ...]
@@ -53,6 +56,7 @@ class Parcel(NamedTuple):
     age_seconds: float = 0.0
     pause_seconds: float = 0.0
     client: Mapping[str, str] = NO_CLIENT
+    transport_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,10 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _parse_requests(requests: list[Any], path: str) -> list[Parcel]:
     parcels: list[Parcel] = []
     reads_input = False
+    checked_files: set[str] = set()
     for number, request in enumerate(requests, 1):
         try:
-            parcel = parse_request(request)
+            parcel = parse_request(request, checked_files)
             if parcel.message_file == STANDARD_INPUT:
                 if reads_input:
                     raise WrongUsage("standard input is the message of another request already")
@@ -114,31 +119,46 @@ def _parse_requests(requests: list[Any], path: str) -> list[Parcel]:
     return parcels
 
 
-def parse_request(request: Mapping[str, Any]) -> Parcel:
-    """One request of a batch; the command line is put into the same form."""
+def parse_request(request: Mapping[str, Any], checked_files: set[str] | None = None) -> Parcel:
+    """One request of a batch; the command line is put into the same form.
+
+    `checked_files` remembers the message files that were found to be there.
+    """
     if not isinstance(request, dict):
         raise WrongUsage("expected an object")
-    _refuse_unknown_keys(request, _REQUEST_KEYS)
-    transport = _choose(request, "transport", ("smtp", "lmtp"), "smtp")
+    usual = _USUAL_KEYS.issuperset(request)
+    if not usual:
+        _refuse_unknown_keys(request, _REQUEST_KEYS)
+    transport = _choose(request, "transport", _TRANSPORTS, "")
+    recipients, given = _read_recipients(request.get("recipients"))
+    envelope = Envelope(parse_address(_text(request, "sender", required=True)), recipients)
+    nexthop = _text(request, "nexthop", required=True)
+    message_file = _text(request, "message_file", required=True)
+    if checked_files is None or message_file not in checked_files:
+        _check_message_file(message_file)
+        if checked_files is not None:
+            checked_files.add(message_file)
+    service = transport or "smtp"
+    parcel = Parcel(
+        envelope, given, nexthop, _TRANSPORTS[service], service, message_file, _text(request, "queue_id") or "NOQUEUE",
+        transport_given=bool(transport),
+    )  # fmt: skip
+    return parcel if usual else _read_options(request, parcel)
+
+
+def _read_options(request: dict[str, Any], parcel: Parcel) -> Parcel:
+    """What most requests do not have."""
     if request.get("requiretls"):
         raise WrongUsage("requiretls is not in effect yet, and mail that demands it must not go without")
-    recipients = _read_recipients(request.get("recipients"))
-    envelope = Envelope(
-        sender=parse_address(_text(request, "sender", required=True)),
-        recipients=tuple([recipient for recipient, _ in recipients]),
+    envelope = parcel.envelope._replace(
         envid=_text(request, "envid"),
         ret=_choose(request, "ret", ("full", "hdrs"), ""),
         body=_BODY_TYPES[_choose(request, "body", ("7bit", "8bitmime"), "")],
         smtputf8=_flag(request, "smtputf8"),
     )
-    return Parcel(
+    return parcel._replace(
         envelope=envelope,
-        given=tuple([text for _, text in recipients]),
-        nexthop=_text(request, "nexthop", required=True),
-        transport=_TRANSPORTS[transport],
-        service=_text(request, "service") or transport,
-        message_file=_check_message_file(_text(request, "message_file", required=True)),
-        queue_id=_text(request, "queue_id") or "NOQUEUE",
+        service=_text(request, "service") or parcel.service,
         probe=_flag(request, "verify"),
         age_seconds=_number(request, "age"),
         pause_seconds=_number(request, "pause_before"),
@@ -167,15 +187,22 @@ def _skip_quoted(text: str) -> int:
     return match.end() if match else 0
 
 
-def _read_recipients(given: object) -> list[tuple[Recipient, str]]:
+def _read_recipients(given: object) -> tuple[tuple[Recipient, ...], tuple[str, ...]]:
+    """The recipients, and how they were written."""
     if given is None or given == []:
         raise WrongUsage("no recipient is given")
     if not isinstance(given, list):
         raise WrongUsage(f"recipients is {show(given)}, expected a list")
-    return [_read_recipient({"address": item} if isinstance(item, str) else item) for item in given]
+    if len(given) == 1:
+        recipient, text = _read_recipient(given[0])
+        return (recipient,), (text,)
+    pairs = [_read_recipient(item) for item in given]
+    return tuple([recipient for recipient, _ in pairs]), tuple([text for _, text in pairs])
 
 
 def _read_recipient(item: object) -> tuple[Recipient, str]:
+    if isinstance(item, str):
+        item = {"address": item}
     if not isinstance(item, dict):
         raise WrongUsage(f"recipient {show(item)} is neither a text nor an object")
     text = _text(item, "address", required=True)
@@ -232,12 +259,12 @@ def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
     return client
 
 
-def _check_message_file(path: str) -> str:
-    """The path of a message that can be read, as far as can be told without reading it."""
+def _check_message_file(path: str) -> None:
+    """See that a message can be read, as far as can be told without reading it.  Raises `MissingInput`."""
     if path == STANDARD_INPUT:
         if sys.stdin is None:
             raise MissingInput("cannot read the message: standard input is closed")
-        return path
+        return
     try:
         mode = os.stat(path).st_mode
     except OSError as cause:
@@ -246,7 +273,6 @@ def _check_message_file(path: str) -> str:
         raise MissingInput(f"cannot open message file {path}: it is a directory")
     if mode & _READABLE_BY_ALL != _READABLE_BY_ALL and not os.access(path, os.R_OK):
         raise MissingInput(f"cannot open message file {path}: Permission denied")
-    return path
 
 
 def _text(request: Mapping[str, Any], key: str, *, required: bool = False) -> str:
@@ -274,7 +300,7 @@ def _number(request: Mapping[str, Any], key: str) -> float:
     return float(value)
 
 
-def _choose(request: Mapping[str, Any], key: str, words: tuple[str, ...], default: str) -> str:
+def _choose(request: Mapping[str, Any], key: str, words: Collection[str], default: str) -> str:
     value = request.get(key)
     if not value:
         return default

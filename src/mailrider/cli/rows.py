@@ -20,6 +20,10 @@ _quote: Callable[[str], str] = encode_basestring
 """A text as JSON has it: quoted, with escapes for what must have them.  A whole encoder would cost five times as much."""
 
 
+# Looking up a member of an Enum is dear until Python 3.12, and a row is made for every recipient.
+_SENT, _DELIVERABLE, _DEFERRED = Status.SENT, Status.DELIVERABLE, Status.DEFERRED
+
+
 class Rows:
     """Writes rows in order, and keeps count for the exit code."""
 
@@ -50,9 +54,9 @@ class Rows:
 
     def _row(self, position: int, recipient: str, outcome: Outcome) -> str:
         status = outcome.status
-        if status is Status.SENT or status is Status.DELIVERABLE:
+        if status is _SENT or status is _DELIVERABLE:
             self.sent += 1
-        elif status is Status.DEFERRED:
+        elif status is _DEFERRED:
             self.deferred += 1
         else:
             self.bounced += 1

@@ -36,6 +36,10 @@ class Course(enum.Enum):
     NO_BDAT = enum.auto()
 
 
+DONE = Course.DONE
+"""Looking up a member of an Enum is dear until Python 3.12."""
+
+
 async def attempt(
     session: Session,
     progress: Progress,
@@ -58,21 +62,21 @@ async def attempt(
     if limit and request.content.size_octets > limit:
         await progress.fail_all(_too_large(request, session), session, last_server=is_last())
         progress.had_complete_session = True
-        return Course.DONE
+        return DONE
     indexes = list(progress.ledger.open)
     progress.setup_seconds = progress.clock.wall_seconds()
     try:
-        transaction = make_transaction(session, progress, indexes, keep=keep, check_alive=reused, released=released)
+        transaction = make_transaction(session, progress, indexes, keep=keep, reused=reused, released=released)
     except TableTrouble as trouble:
         progress.observer(Warned(str(trouble), request.queue_id))
         failure = Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, f"local data error while talking to {session.peer}")
         await progress.fail_all(failure, session, last_server=is_last())
-        return Course.DONE
+        return DONE
     if profile.lmtp and len(indexes) > 1:
         await _submit_and_follow(transaction, session, progress, indexes)
     else:
         await session.connection.submit(transaction)
-    course = Course.DONE
+    course = DONE
     if reused and transaction.trouble is not None and not transaction.started:
         session.uses -= 1
         course = Course.DEAD

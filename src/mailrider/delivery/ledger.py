@@ -13,6 +13,9 @@ from mailrider.model.outcome import Action, Outcome, Recorded, Recorder, Status
 from mailrider.model.request import DeliveryRequest, Recipient
 
 
+_NOT_RECORDED = Recorded.NOT_RECORDED  # looking up a member of an Enum is dear until Python 3.12
+
+
 class Ledger:
     """Who of a request is still open, and what became of the others."""
 
@@ -38,7 +41,7 @@ class Ledger:
             raise BrokenPromise(f"recipient {index} of {self._request.queue_id} is settled twice")
         self.open.remove(index)
         recipient = self.recipient(index)
-        if await self._recorder.settle(recipient, outcome) is Recorded.NOT_RECORDED:
+        if await self._recorder.settle(recipient, outcome) is _NOT_RECORDED:
             soft = status_code.soften(outcome.status_code)
             if not status_code.is_soft(soft):
                 soft = status_code.SERVER_UNAVAILABLE

@@ -26,13 +26,13 @@ def make_transaction(
     indexes: list[int],
     *,
     keep: bool,
-    check_alive: bool,
+    reused: bool,
     released: Callable[[], None] | None = None,
 ) -> Transaction:
     """The transaction that carries the message to these recipients.
 
-    `keep` asks for the connection to be left open, `check_alive` for RSET in front; `released`: see `Order`.  Raises
-    `TableTrouble` when the generic maps cannot answer.
+    `keep` asks for the connection to be left open; `reused`: it has carried another message before; `released`: see
+    `Order`.  Raises `TableTrouble` when the generic maps cannot answer.
     """
     profile, request, offered = progress.profile, progress.request, session.offered
     envelope, content = request.envelope, request.content
@@ -44,6 +44,7 @@ def make_transaction(
     converting = profile.convert_to_7bit and not offered.eight_bit_mime and envelope.body is not BodyType.SEVEN_BIT
     chunked = profile.chunking and offered.chunking and not request.probe and not session.delays_dot
     quote = profile.quote_envelope
+    idle = session.connection.is_idle
     fields = _make_fields(progress, indexes) if profile.flags else ()
 
     def open_content() -> Iterator[bytes]:
@@ -69,7 +70,8 @@ def make_transaction(
         profile.lmtp,
         profile.probe_target if request.probe else NO_PROBE,
         forward_client(request.client, request.queue_id, offered) if profile.send_xforward else (),
-        check_alive,
+        reused and idle,
+        reused and not idle,
         profile.await_quit,
         profile.pix_delay_seconds if session.delays_dot else 0.0,
         session.relay,

@@ -20,6 +20,11 @@ from mailrider.smtp.refusal import Scope
 from mailrider.smtp.reply import Reply
 
 
+# For every recipient; looking up a member of an Enum is dear until Python 3.12.
+_SENT, _DELIVERABLE = Status.SENT, Status.DELIVERABLE
+_RELAYED, _DELIVERED = Action.RELAYED, Action.DELIVERED
+
+
 class Progress:
     """What a request has lived through so far: the state that its attempts share."""
 
@@ -130,13 +135,13 @@ class Progress:
         offers_dsn = session.offered.dsn
         final = self.profile.assume_final and not offers_dsn
         outcome = Outcome(
-            Status.DELIVERABLE if self.request.probe else Status.SENT,
+            _DELIVERABLE if self.request.probe else _SENT,
             status,
             text,
             session.relay,
             session.server.host,
             reply.text,
-            Action.DELIVERED if final else Action.RELAYED,
+            _DELIVERED if final else _RELAYED,
             self.delays(),
             self.connection_use,
             passes_notice_on=offers_dsn,

@@ -7,11 +7,11 @@ reason, with the safety nets of smtp(8): what looks like a fault of our own conf
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mailrider.delivery.attempt import Course, attempt
+from mailrider.delivery.attempt import DONE, Course, attempt
 from mailrider.delivery.cache import ConnectionCache
 from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
@@ -63,19 +63,23 @@ class Walk:
             destination = itinerary.next_destination()
             if destination is None:
                 break
-            found = await self._means.directory.find(destination, progress.observer)
+            directory = self._means.directory
+            found = directory.recall(destination) or await directory.find(destination, progress.observer)
             if isinstance(found, NotFound):
                 progress.latest = Failure(Scope.SITE, found.status, found.text)
                 itinerary.servers_not_found(loop=found.loop)
                 continue
             progress.latest = None
-            servers = [server for server in found.servers if (server.address, server.port) not in self._used_kept]
+            servers: Sequence[Server] = found.servers
+            if self._used_kept:
+                servers = [server for server in servers if (server.address, server.port) not in self._used_kept]
             itinerary.servers_found(servers, exchanger_is_self=found.exchanger_is_self)
             if itinerary.at_first_destination:
                 self._choose_cache_policy(destination)
             if self._load:
                 await self._use_kept_sessions()
-            await self._try_servers()
+            if progress.ledger.open:
+                await self._try_servers()
         return await self._settle_left_over() if progress.ledger.open else None
 
     # -- kept connections ------------------------------------------------------------------------------------------
@@ -104,6 +108,8 @@ class Walk:
             while ledger.open and (session := cache.take(self._destination_key)) is not None:
                 if await self._use_kept(session):
                     break
+        if not ledger.open:
+            return
         best = [server for server in itinerary.candidates if server.preference == itinerary.best_preference]
         for server in best:
             while ledger.open and (session := cache.take(self._endpoint_key(server))) is not None:
@@ -117,15 +123,16 @@ class Walk:
     async def _use_kept(self, session: Session) -> bool:
         """Deliver over a kept connection; False if it turned out to be dead."""
         server = session.server
-        self._used_kept.add((server.address, server.port))
+        endpoint = (server.address, server.port)
+        self._used_kept.add(endpoint)
         itinerary = self._itinerary
         remaining = list(itinerary.candidates)
         itinerary.use_kept(server)
         course = await self._attempt(session)
-        if course is not Course.DONE:
+        if course is not DONE:
             self._learn(course, server)
             itinerary.undo_kept(remaining)
-            self._used_kept.discard((server.address, server.port))
+            self._used_kept.discard(endpoint)
             session.connection.close()
             return False
         self._put_away(session)
@@ -187,7 +194,7 @@ class Walk:
                 session = opened
             itinerary.count_session()
             course = await self._attempt(session)
-            if course is not Course.DONE:
+            if course is not DONE:
                 self._learn(course, server)
                 session.connection.close()
                 itinerary.try_again(server)

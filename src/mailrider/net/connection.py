@@ -25,11 +25,12 @@ from mailrider.errors import ConnectionLost, LocalDataError, MailriderError, Pee
 from mailrider.net.deadline import NO_DEADLINE, DeadlineWheel
 from mailrider.net.patience import Patience
 from mailrider.net.run import Run
+from mailrider.net.secure import Channel, SecureStream
 from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
-from mailrider.smtp.stage import CONTENT, Stage
+from mailrider.smtp.stage import CONTENT, STARTTLS, Stage
 from mailrider.smtp.transaction import Transaction
-from mailrider.smtp.wire import Awaited, AwaitReply, Pause, Transmit, Want, Wire
+from mailrider.smtp.wire import AWAIT_REPLY, Awaited, Encrypt, Pause, Transmit, Want, Wire
 
 EARLY_REPLY_LIMIT = 64
 """Unasked replies that are kept.  A server that runs ahead this far is not speaking SMTP."""
@@ -44,13 +45,13 @@ LAST_WORDS = 3
 class Connection:
     """Runs scripts over one stream.
 
-    `when_gone` is called once, when the connection is no more.  `note` is told what was odd in replies.
+    `when_gone` is called once, when the connection is no more, `note` with what was odd in replies, `make_channel` for TLS.
     """
 
     __slots__ = (
-        "_began_seconds", "_ended", "_farewell", "_holds_back", "_inbox", "_loop", "_note", "_parser", "_patience", "_pieces",
-        "_queue", "_rest_until_seconds", "_sender", "_stream", "_timed", "_wheel", "_wire", "_writer", "deadline_seconds",
-        "gone", "when_gone",
+        "_began_seconds", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser", "_patience",
+        "_pieces", "_queue", "_rest_until_seconds", "_sender", "_stream", "_timed", "_wheel", "_wire", "_writer",
+        "deadline_seconds", "gone", "make_channel", "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -69,11 +70,11 @@ class Connection:
         self._note = note
         self._wire = Wire()
         self._loop = asyncio.get_running_loop()
-        self._inbox: deque[Reply] = deque()  # replies that nobody has asked for yet
         self._queue: deque[Run] = deque()  # scripts that have not begun
         self._writer: Run | None = None  # who may write
         self._pieces: Iterator[bytes] | None = None  # content that is being sent
         self._sender: Run | None = None  # whose content it is, or who pauses
+        self._encrypter: Run | None = None  # who waits for the end of a TLS handshake
         self._ended = False  # the peer will say no more
         self._holds_back = False  # enough unasked replies are here
         self._rest_until_seconds = NO_DEADLINE
@@ -83,6 +84,7 @@ class Connection:
         self.deadline_seconds = NO_DEADLINE
         self.gone = False
         self.when_gone: Callable[[Connection], None] | None = None
+        self.make_channel: Callable[[], Channel] | None = None
         stream.attach(self)
         wheel.watch(self)
 
@@ -181,7 +183,9 @@ class Connection:
     def _resume(self, run: Run, reply: Reply | None = None) -> None:
         """Let a script go on until it wants something."""
         self._wire.current = run
-        self._follow(run, run.resume(reply))
+        want = run.resume(reply)
+        if want is not AWAIT_REPLY:
+            self._follow(run, want)
 
     def _throw(self, run: Run, trouble: MailriderError) -> None:
         self._wire.current = run
@@ -190,7 +194,7 @@ class Connection:
     def _follow(self, run: Run, want: Want | None) -> None:
         if want is None:
             self._finish(run)
-        elif not isinstance(want, AwaitReply):
+        elif want is not AWAIT_REPLY:
             self._serve(run, want)
 
     def _serve(self, run: Run, want: Want) -> None:
@@ -204,12 +208,36 @@ class Connection:
             self.depart()
             self._sender = run
             self._loop.call_later(want.seconds, self._end_pause, run)
+        elif isinstance(want, Encrypt):
+            self._encrypt(run)
 
     def _end_pause(self, run: Run) -> None:
         if self._sender is run:  # else the connection broke while it waited, and it has been told
             self._sender = None
             self._resume(run)
             self._settle_down()
+
+    def _encrypt(self, run: Run) -> None:
+        """Begin TLS.  What came in clear and was not read yet is thrown away: anybody may have put it there."""
+        assert self.make_channel is not None
+        self.depart()
+        self._wire.arrived.clear()
+        self._parser.forget()
+        self._encrypter = run
+        self._restart_clock(STARTTLS)
+        self._stream = SecureStream(self._stream, self.make_channel(), self._loop)
+        self._stream.start(self._extend_deadline, self._end_handshake)
+
+    def _end_handshake(self, trouble: WireTrouble | None) -> None:
+        run, self._encrypter = self._encrypter, None
+        if run is None:
+            return  # the connection is gone, and it has been told
+        if trouble is not None:
+            self._throw(run, trouble)
+        else:
+            self._stream.attach(self)
+            self._resume(run)
+        self._settle_down()
 
     def _finish(self, run: Run) -> None:
         wire = self._wire
@@ -228,15 +256,15 @@ class Connection:
         """After scripts have moved: deliver what waits, start the next one, send, look at the clock."""
         wire = self._wire
         while not self.gone:
-            if self._inbox and wire.awaited and self._pieces is None and self._has_left():
-                self._deliver(self._inbox.popleft())
+            if wire.arrived and wire.awaited and self._pieces is None and self._has_left():
+                self._deliver(wire.arrived.popleft())
             elif self._queue and wire.free and wire.reusable:
                 self._begin(self._queue.popleft())
             else:
                 break
         if self.gone:
             return
-        if self._holds_back and len(self._inbox) <= EARLY_REPLY_LIMIT:
+        if self._holds_back and len(wire.arrived) <= EARLY_REPLY_LIMIT:
             self._holds_back = False
             self._stream.resume_reading()
         if wire.ending and not wire.awaited:
@@ -251,7 +279,7 @@ class Connection:
         if self._is_lost():
             self._break(ConnectionLost("the peer hung up"))
             return
-        if self._pieces is None:
+        if self._pieces is None and self._encrypter is None:
             self._time_next_reply()
 
     def _has_left(self) -> bool:
@@ -261,12 +289,12 @@ class Connection:
 
     def _is_lost(self) -> bool:
         """A reply is awaited that cannot come any more."""
-        return self._ended and bool(self._wire.awaited) and not self._inbox and self._pieces is None
+        return self._ended and bool(self._wire.awaited) and not self._wire.arrived and self._pieces is None
 
     def _deliver(self, reply: Reply) -> None:
         if reply.garbled:
             self._wire.garbled = True
-        owner = self._wire.answered().owner
+        owner = self._wire.answered()
         if owner is not None:
             assert isinstance(owner, Run)
             self._resume(owner, reply)
@@ -346,20 +374,13 @@ class Connection:
             return
         if self._parser.notes:
             self._tell_notes()
-        inbox, wire = self._inbox, self._wire
-        if inbox or self._pieces is not None or self._stream.unsent_octets:
-            inbox.extend(replies)
-        else:
-            for reply in replies:
-                if wire.awaited and not inbox and not wire.out and self._pieces is None and not self.gone:
-                    self._deliver(reply)
-                else:
-                    inbox.append(reply)
-        if len(inbox) > EARLY_REPLY_LIMIT:
-            self._stream.pause_reading()
-            self._holds_back = True
         if replies:
+            arrived = self._wire.arrived
+            arrived.extend(replies)
             self._settle_down()
+            if len(arrived) > EARLY_REPLY_LIMIT and not self.gone:
+                self._stream.pause_reading()
+                self._holds_back = True
         else:
             self._extend_deadline()
         if self._rest_until_seconds != NO_DEADLINE and self._is_addressed():
@@ -367,7 +388,7 @@ class Connection:
 
     def _is_addressed(self) -> bool:
         """The peer says something that nobody has asked for."""
-        unasked = len(self._inbox) - len(self._wire.awaited)
+        unasked = len(self._wire.arrived) - len(self._wire.awaited)
         return unasked > 0 or (unasked == 0 and not self._parser.is_between_replies)
 
     def stream_ended(self) -> None:
@@ -407,11 +428,12 @@ class Connection:
             self.when_gone(self)
 
     def _lose_all(self, trouble: WireTrouble) -> None:
-        runs: list[Run] = [self._sender] if self._sender is not None else []
-        runs += (awaited.owner for awaited in self._wire.awaited if isinstance(awaited.owner, Run))
+        runs = [run for run in (self._sender, self._encrypter) if run is not None]
+        self._encrypter = None
+        runs += (owner for _, owner, _ in self._wire.awaited if isinstance(owner, Run))
         runs += self._queue
         self._queue.clear()
-        self._inbox.clear()
+        self._wire.arrived.clear()
         for run in dict.fromkeys(runs):
             self._lose(run, trouble)
             trouble = ConnectionLost("the connection is closed")
@@ -432,7 +454,7 @@ class Connection:
     @property
     def _stage(self) -> Stage | None:
         """What is being waited for."""
-        return CONTENT if self._pieces is not None else self._wire.head
+        return CONTENT if self._pieces is not None else STARTTLS if self._encrypter is not None else self._wire.head
 
     def _time_next_reply(self) -> None:
         """The clock of a reply runs from the moment at which it is the next one to come."""
@@ -440,7 +462,7 @@ class Connection:
         head = awaited[0] if awaited else None
         if head is not self._timed or head is None:
             self._timed = head
-            self._restart_clock(head.stage if head is not None else None)
+            self._restart_clock(head[0] if head is not None else None)
 
     def _restart_clock(self, stage: Stage | None) -> None:
         """Something new is being waited for, or nothing."""
@@ -451,7 +473,7 @@ class Connection:
         """Some octets of a reply have come, but not its end."""
         if self._pieces is None:
             now = self._loop.time()
-            stage, began, deadline = self._wire.head, self._began_seconds, self.deadline_seconds
+            stage, began, deadline = self._stage, self._began_seconds, self.deadline_seconds
             self.deadline_seconds = self._patience.after_arrival(stage, now, began, deadline)
 
     def _push_deadline(self, octets: int) -> None:

@@ -21,7 +21,7 @@ from mailrider.clock import Clock
 from mailrider.delivery.traffic import Traffic
 from mailrider.events import Observer, RecipientSettled
 from mailrider.model.outcome import Action, Delays, DeliveryReport, DestinationTrouble, Outcome, Status
-from mailrider.model.request import DeliveryRequest
+from mailrider.model.request import DeliveryRequest, Turn
 from mailrider.queue.window import ConcurrencyWindow, WindowTerms
 
 Deliver = Callable[[DeliveryRequest], Awaitable[DeliveryReport]]
@@ -45,8 +45,8 @@ class Work(Protocol):
     def destination(self) -> str:
         """What it shares a queue with: see `delivery.portions.name_destination`."""
 
-    def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
-        """The request itself, with hints for the connection cache.  Must not raise."""
+    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+        """The request itself, with its place in the window and hints for the connection cache.  Must not raise."""
 
     def report(self, report: DeliveryReport) -> None:
         """What became of it."""
@@ -157,8 +157,7 @@ class _DestinationQueue:
         self._busy += 1
         place = _Place(self)
         traffic.begin(burst.clock.monotonic_seconds())
-        request = work.open(cache_load=traffic.load, cache_store=traffic.store)
-        report = await burst.deliver(request.in_turn(place))
+        report = await burst.deliver(work.open(place, cache_load=traffic.load, cache_store=traffic.store))
         self._learn(report.destination_trouble)
         traffic.end(burst.clock.monotonic_seconds())
         work.report(report)
@@ -243,7 +242,7 @@ class Burst:
     def suspend(self, work: Work, key: _Key) -> None:
         """Report what becomes of a request whose destination is dead."""
         trouble = self._graves[key].trouble
-        request = work.open(cache_load=False, cache_store=False)
+        request = work.open(None, cache_load=False, cache_store=False)
         now = self.clock.wall_seconds()
         before = max(0.0, request.active_seconds - request.arrival_seconds)
         outcome = Outcome(

@@ -34,7 +34,7 @@ from mailrider.smtp.reply import Reply
 from mailrider.smtp.stage import BDAT, CHUNK, CONTENT, DATA, QUIT, Stage
 from mailrider.smtp.transaction import Order, Transaction
 from mailrider.smtp.trouble import Trouble
-from mailrider.smtp.wire import AWAIT_REPLY, Script, Transmit, Want, Wire
+from mailrider.smtp.wire import AWAIT_REPLY, Command, Script, Transmit, Want, Wire
 
 WHOLE_LIMIT_OCTETS = 64 * 1024
 """Up to this size it costs less to send the content for nobody than to wait whether it is wanted."""
@@ -133,12 +133,11 @@ class ChunkedTransaction(Transaction):
         self._content = chain((beginning[len(self._probe) :],), pieces)
         return None
 
-    def _envelope(self, wire: Wire) -> Iterator[tuple[Stage, bytes]]:
-        for stage, line in super()._envelope(wire):
-            if stage is not DATA:
-                yield stage, line
+    def _envelope(self, wire: Wire) -> list[Command]:
+        commands = [command for command in super()._envelope(wire) if command[0] is not DATA]
         if self._probe:
-            yield CHUNK, b"BDAT %d\r\n%b" % (len(self._probe), self._probe)
+            commands.append((CHUNK, b"BDAT %d\r\n%b" % (len(self._probe), self._probe)))
+        return commands
 
     def _is_pointless(self, stage: Stage) -> bool:
         return super()._is_pointless(stage) or (stage is CHUNK and not self._accepted)
@@ -153,31 +152,29 @@ class ChunkedTransaction(Transaction):
 
     def _send_whole(self, wire: Wire, content: bytes) -> Script[None]:
         """Envelope and content behind each other, then all the replies."""
-        for stage, line in self._envelope(wire):
-            if not wire.has_room_for(line):
-                yield from self._catch_up()
-                if self._is_pointless(stage):
-                    yield from self._abandon(wire)
-                    return
-            wire.send(stage, line)
-            self._unanswered.append(stage)
+        commands = self._envelope(wire)
+        if wire.send_group(commands):
+            self._unanswered.extend([stage for stage, _ in commands])
+        elif not (yield from self._send_one_by_one(wire, commands)):
+            yield from self._abandon(wire)
+            return
         wire.send(BDAT, b"BDAT %d LAST\r\n" % len(content))
         self._unanswered.append(BDAT)
         wire.out.append(content)
         keep = self._end(wire)
         while self._unanswered[0] is not BDAT:
-            reply = yield from self._next_reply(pop=False)
+            reply = wire.take() or (yield AWAIT_REPLY)
+            assert reply is not None
             self._take(self._unanswered[0], reply)
             self._unanswered.popleft()
-        reply = yield from self._next_reply()
+        reply = yield from self._next_reply(wire)
         self._take_last(self._accepted, reply, wire)
         self._conclude(keep, wire)
 
-    def _next_reply(self, *, pop: bool = True) -> Generator[Want, Reply | None, Reply]:
-        reply = yield AWAIT_REPLY
+    def _next_reply(self, wire: Wire) -> Generator[Want, Reply | None, Reply]:
+        reply = wire.take() or (yield AWAIT_REPLY)
         assert reply is not None
-        if pop:
-            self._unanswered.popleft()
+        self._unanswered.popleft()
         return reply
 
     # -- in chunks -------------------------------------------------------------------------------------------------
@@ -230,7 +227,7 @@ class ChunkedTransaction(Transaction):
     def _read_replies(self, wire: Wire, allowed: int) -> Generator[Want, Reply | None, bool]:
         """Read replies until few enough are owed; False if one of them refuses the message."""
         while len(self._unanswered) > allowed:
-            reply = yield from self._next_reply()
+            reply = yield from self._next_reply(wire)
             if reply.code // 100 != 2:
                 yield from self._give_up(wire, reply)
                 return False
@@ -243,7 +240,7 @@ class ChunkedTransaction(Transaction):
             wire.reusable = False
             return
         while self._unanswered:
-            yield from self._next_reply()
+            yield from self._next_reply(wire)
         yield from self._abandon(wire)
 
     def _read_last_words(self, wire: Wire, lost: ConnectionLost) -> Script[None]:
@@ -251,7 +248,7 @@ class ChunkedTransaction(Transaction):
         wire.reusable = False
         try:
             while len(self._unanswered) > 0:
-                reply = yield from self._next_reply()
+                reply = yield from self._next_reply(wire)
                 if reply.code // 100 != 2:
                     self._refuse_chunk(reply)
                     return
@@ -279,12 +276,12 @@ class ChunkedTransaction(Transaction):
             self._unanswered.append(BDAT)
         keep = self._end(wire)
         while len(self._unanswered) > len(owed) and not self.bdat_failed:
-            reply = yield from self._next_reply()
+            reply = yield from self._next_reply(wire)
             if reply.code // 100 != 2:
                 self._refuse_chunk(reply)
         for indexes in owed:
             if not self.bdat_failed:
-                reply = yield from self._next_reply()
+                reply = yield from self._next_reply(wire)
                 self._take_last(indexes, reply, wire)
         self._conclude(keep, wire)
 

@@ -19,6 +19,12 @@ _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _XTEXT_SPECIAL = re.compile(rb"[^!-*,-<>-~]")  # everything but printable ASCII without + and =
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UXTEXT_SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
+_PLAIN_ATOM = "[0-9A-Za-z!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN_ADDRESS = re.compile(rf"{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@[0-9A-Za-z.-]+\Z")  # what most addresses are: no need of care
+
+# Looking up a member of an Enum costs as much as all the rest of a line here (until Python 3.12).
+_UNKNOWN_BODY, _EIGHT_BIT = BodyType.UNKNOWN, BodyType.EIGHT_BIT
+_NOTHING_ASKED = Notify.UNSET
 _NOTIFY_WORDS = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
 
 
@@ -50,8 +56,8 @@ def mail_from(
     parts = [b"MAIL FROM:<", _address(envelope.sender, quote), b">"]
     if offered.size and not converting:
         parts.append(b" SIZE=%d" % size_octets)
-    if offered.eight_bit_mime and envelope.body is not BodyType.UNKNOWN:
-        parts.append(b" BODY=8BITMIME" if envelope.body is BodyType.EIGHT_BIT else b" BODY=7BIT")
+    if offered.eight_bit_mime and envelope.body is not _UNKNOWN_BODY:
+        parts.append(b" BODY=8BITMIME" if envelope.body is _EIGHT_BIT else b" BODY=7BIT")
     if offered.dsn:
         if envelope.envid:
             parts.append(b" ENVID=" + encode_xtext(to_octets(envelope.envid)))
@@ -69,10 +75,13 @@ def rcpt_to(recipient: Recipient, offered: Capabilities, *, quote: bool = True) 
     if not offered.dsn:
         return b"RCPT TO:<%b>\r\n" % address
     parts = [b"RCPT TO:<", address, b">"]
-    orcpt = _orcpt(recipient)
+    if quote and address and not recipient.orcpt and not recipient.original:
+        orcpt = encode_xtext(b"rfc822;" + address)
+    else:
+        orcpt = _orcpt(recipient)
     if orcpt:
         parts.append(b" ORCPT=" + orcpt)
-    if recipient.notify:
+    if recipient.notify is not _NOTHING_ASKED:
         parts.append(b" NOTIFY=" + ",".join(word for flag, word in _NOTIFY_WORDS if flag in recipient.notify).encode())
     parts.append(b"\r\n")
     return b"".join(parts)
@@ -97,6 +106,8 @@ def _orcpt(recipient: Recipient) -> bytes:
 
 
 def _address(address: str, quote: bool) -> bytes:
+    if _PLAIN_ADDRESS.match(address):
+        return address.encode("ascii")
     return to_octets(_guard(quote_local_part(address) if quote else address))
 
 

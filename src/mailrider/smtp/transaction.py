@@ -19,7 +19,7 @@ refusal in it counts.  A premature acceptance does not, since the server cannot 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from mailrider.errors import ConnectionLost, ContentTrouble, WireTrouble
@@ -27,12 +27,18 @@ from mailrider.smtp.refusal import Refusal, Scope, refuse_command
 from mailrider.smtp.reply import Reply
 from mailrider.smtp.stage import CONTENT, DATA, DOT, MAIL, PROBE, QUIT, RCPT, RSET, Stage
 from mailrider.smtp.trouble import Trouble
-from mailrider.smtp.wire import AWAIT_REPLY, Pause, Script, Transmit, Want, Wire
+from mailrider.smtp.wire import AWAIT_REPLY, Command, Pause, Script, Transmit, Want, Wire
 
 NO_PROBE = ""
 PROBE_RCPT = "rcpt"
 PROBE_DATA = "data"
 """How far an address probe goes (`smtp_address_verify_target`)."""
+
+SERVICE_NOT_AVAILABLE = 421
+"""The server is closing the connection (RFC 5321 §3.8)."""
+
+_RSET: Command = (PROBE, b"RSET\r\n")
+_DATA: Command = (DATA, b"DATA\r\n")
 
 
 class Order(NamedTuple):
@@ -41,7 +47,8 @@ class Order(NamedTuple):
     `peer` is how the log calls the server (`H[A]`), `relay` how warnings do (`H[A]:P`).  `before` are commands that precede
     MAIL and whose refusal only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF
     and with its dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
-    `check_alive` puts RSET in front of it all, for a connection that has been idle.  `dot_delay_seconds` keeps the dot out of
+    `check_alive` puts RSET in front of it all, for a connection that has been idle; `follows` is for one that still owes the
+    end of another message, and will show in that whether it lives: there, 421 to MAIL only means that it has had enough.  `dot_delay_seconds` keeps the dot out of
     the last packet of the content (`smtp_pix_workarounds`).  `released` is called when the next transaction may be submitted
     although the end of this one is still awaited.
     """
@@ -55,6 +62,7 @@ class Order(NamedTuple):
     probe: str = NO_PROBE
     before: tuple[tuple[Stage, bytes], ...] = ()
     check_alive: bool = False
+    follows: bool = False
     await_quit: bool = False
     dot_delay_seconds: float = 0.0
     relay: str = ""
@@ -110,39 +118,49 @@ class Transaction:
 
     def _send_envelope(self, wire: Wire) -> Generator[Want, Reply | None, Reply | None]:
         """Everything up to DATA.  Returns the reply to DATA, or None if the course was corrected before it."""
-        unanswered = self._unanswered
-        for stage, line in self._envelope(wire):
-            if not wire.has_room_for(line):
-                yield from self._catch_up()
-                if self._is_pointless(stage):
-                    return None
-            wire.send(stage, line)
-            unanswered.append(stage)
-        last = yield from self._catch_up()
+        commands = self._envelope(wire)
+        if wire.send_group(commands):
+            self._unanswered.extend([stage for stage, _ in commands])
+        elif not (yield from self._send_one_by_one(wire, commands)):
+            return None
+        last = yield from self._catch_up(wire)
         return None if self.order.probe == PROBE_RCPT else last
 
-    def _envelope(self, wire: Wire) -> Iterator[tuple[Stage, bytes]]:
+    def _send_one_by_one(self, wire: Wire, commands: Sequence[Command]) -> Generator[Want, Reply | None, bool]:
+        """As much at once as the wire has room for; False if the replies make the rest pointless."""
+        for stage, line in commands:
+            if not wire.has_room_for(line):
+                yield from self._catch_up(wire)
+                if self._is_pointless(stage):
+                    return False
+            wire.send(stage, line)
+            self._unanswered.append(stage)
+        return True
+
+    def _envelope(self, wire: Wire) -> list[Command]:
         order = self.order
-        if order.check_alive or wire.unclean:
-            wire.unclean = False
-            yield PROBE, b"RSET\r\n"
-        yield from order.before
-        yield MAIL, order.mail
+        commands = [(MAIL, order.mail)]
+        if order.check_alive or wire.unclean or order.before:
+            commands = [*order.before, *commands]
+            if order.check_alive or wire.unclean:
+                wire.unclean = False
+                commands.insert(0, _RSET)
         for rcpt in order.rcpts:
-            yield RCPT, rcpt
+            commands.append((RCPT, rcpt))
         if order.probe != PROBE_RCPT:
-            yield DATA, b"DATA\r\n"
+            commands.append(_DATA)
+        return commands
 
     def _is_pointless(self, stage: Stage) -> bool:
         """With all replies in: MAIL was refused, or DATA would have no recipients."""
         return (stage is RCPT and self._mail_refused) or (stage is DATA and not self._accepted)
 
-    def _catch_up(self) -> Generator[Want, Reply | None, Reply | None]:
+    def _catch_up(self, wire: Wire) -> Generator[Want, Reply | None, Reply | None]:
         """Read the replies to all that was written, and return the last of them."""
         unanswered = self._unanswered
         reply: Reply | None = None
         while unanswered:
-            reply = yield AWAIT_REPLY
+            reply = wire.take() or (yield AWAIT_REPLY)
             assert reply is not None
             self._take(unanswered[0], reply)
             unanswered.popleft()
@@ -154,6 +172,8 @@ class Transaction:
         if stage is RCPT:
             self._take_rcpt(reply)
         elif stage is MAIL:
+            if reply.code == SERVICE_NOT_AVAILABLE and self.order.follows:
+                raise ConnectionLost("the connection does not take another message")
             self.started = True
             self._mail_refused = not accepted
             if not accepted:
@@ -215,7 +235,7 @@ class Transaction:
         keep = self._end_data(wire, replies=len(owed))
         self.in_doubt = True
         for indexes in owed:
-            reply = yield AWAIT_REPLY
+            reply = wire.take() or (yield AWAIT_REPLY)
             assert reply is not None
             self._unanswered.popleft()
             self._take_end(indexes, reply)

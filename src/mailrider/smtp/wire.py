@@ -11,15 +11,20 @@ What a script may yield:
 `AWAIT_REPLY`      the reply to its oldest unanswered command          resumed with the `Reply`
 `Transmit(...)`    content, in pieces; a lost connection is thrown     resumed with None when all is handed over
 `Pause(seconds)`   everything written so far is flushed first          resumed with None
+`Encrypt()`        TLS begins; trouble with it is thrown                resumed with None when the handshake is over
 =================  ==================================================  ==========================================
 
-The wire itself does no I/O: the driver takes what is in `out`, and calls `head` to learn which time limit is running.
+A reply that is there already need not be waited for: `take` gives it at once.  Under PIPELINING the replies to a whole
+envelope come together, and their script is resumed once.
+
+The wire itself does no I/O: the driver takes what is in `out`, puts replies into `arrived`, and calls `head` to learn which
+time limit is running.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from mailrider.smtp.reply import Reply
@@ -52,28 +57,32 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Want = AwaitReply | Transmit | Pause
+class Encrypt(NamedTuple):
+    """Begin TLS.  What the peer said before that nobody has read yet is thrown away; nothing of ours may be unanswered.
+
+    The driver throws `errors.TlsTrouble`, `errors.ConnectionLost` or `errors.TimedOut` into the script where it fails.
+    """
+
+
+Want = AwaitReply | Transmit | Pause | Encrypt
 AWAIT_REPLY = AwaitReply()
 
 T = TypeVar("T")
 Script = Generator[Want, Reply | None, T]
 
 
-class Awaited(NamedTuple):
-    """A reply that is due: which stage it answers, and whose it is (None: nobody's, it is read and forgotten).
+Command = tuple[Stage, bytes]
+"""A command line with its CRLF, and the stage that its reply belongs to."""
 
-    `octets` is the length of the command.
-    """
-
-    stage: Stage
-    owner: object
-    octets: int = 0
+Awaited = tuple[Stage, object, int]
+"""A reply that is due: which stage it answers, whose it is (None: nobody's, it is read and forgotten), and the length of the
+command.  A plain tuple, since several are made for every message."""
 
 
 class Wire:
     """What a script writes to.
 
-    `out` is taken by the driver whenever a script yields.  `pipelining` and `reusable` are the state of the
+    `out` is taken by the driver whenever a script yields.  `arrived` are replies that nobody has taken yet.  `pipelining` and `reusable` are the state of the
     connection: the first says whether more than one command may be unanswered, the second turns False for good when
     the conversation has gone wrong in a way that makes the next reply doubtful.  `garbled`: there was garbage in a reply, so
     the connection serves for what is under way and is not to be kept.  `current` is the run that is
@@ -83,11 +92,13 @@ class Wire:
     """
 
     __slots__ = (
-        "_unanswered_octets", "awaited", "current", "ending", "free", "garbled", "out", "pipelining", "reusable", "unclean",
+        "_unanswered_octets", "arrived", "awaited", "current", "ending", "free", "garbled", "out", "pipelining", "reusable",
+        "unclean",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.out: list[bytes] = []
+        self.arrived: deque[Reply] = deque()
         self.awaited: deque[Awaited] = deque()
         self.pipelining = False
         self.reusable = True
@@ -103,17 +114,44 @@ class Wire:
         self.out.append(line)
         octets = len(line)
         self._unanswered_octets += octets
-        self.awaited.append(Awaited(stage, self.current, octets))
+        self.awaited.append((stage, self.current, octets))
+
+    def send_group(self, commands: Sequence[Command]) -> bool:
+        """Write a whole group of commands, if the server takes groups and this one may leave now; False if not."""
+        octets = self._unanswered_octets
+        for _, line in commands:
+            octets += len(line)
+        if not self.pipelining or octets > UNANSWERED_LIMIT_OCTETS:
+            return False
+        self._unanswered_octets = octets
+        out, awaited, current = self.out, self.awaited, self.current
+        for stage, line in commands:
+            out.append(line)
+            awaited.append((stage, current, len(line)))
+        return True
+
+    def take(self) -> Reply | None:
+        """The next reply, where it is there already and for the current script; None where it has to be awaited.
+
+        What came before all that was written has left cannot be meant for that.
+        """
+        if not self.arrived or self.out or self.awaited[0][1] is not self.current:
+            return None
+        self._unanswered_octets -= self.awaited.popleft()[2]
+        reply = self.arrived.popleft()
+        if reply.garbled:
+            self.garbled = True
+        return reply
 
     def expect(self, stage: Stage) -> None:
         """Await a reply to nothing, such as the greeting, or one more reply to the dot in LMTP."""
-        self.awaited.append(Awaited(stage, self.current))
+        self.awaited.append((stage, self.current, 0))
 
     def send_unowned(self, stage: Stage, line: bytes) -> None:
         """Write a command whose reply is read and forgotten."""
         self.out.append(line)
         self._unanswered_octets += len(line)
-        self.awaited.append(Awaited(stage, None, len(line)))
+        self.awaited.append((stage, None, len(line)))
 
     def release(self) -> None:
         """The current script has written all it has to write: the next one may begin, if the server takes groups."""
@@ -123,7 +161,7 @@ class Wire:
         """Write QUIT and mark the connection as ending; the reply, if awaited, is nobody's."""
         self.out.append(b"QUIT\r\n")
         if await_reply:
-            self.awaited.append(Awaited(stage, None))
+            self.awaited.append((stage, None, 0))
         self.ending = True
         self.reusable = False
 
@@ -133,13 +171,13 @@ class Wire:
             return True
         return self.pipelining and self._unanswered_octets + len(line) <= UNANSWERED_LIMIT_OCTETS
 
-    def answered(self) -> Awaited:
-        """Take the head of the queue: its reply is there."""
-        awaited = self.awaited.popleft()
-        self._unanswered_octets -= awaited.octets
-        return awaited
+    def answered(self) -> object:
+        """Take the head of the queue, whose reply is there; whose it is comes back."""
+        _, owner, octets = self.awaited.popleft()
+        self._unanswered_octets -= octets
+        return owner
 
     @property
     def head(self) -> Stage | None:
         """The stage whose time limit runs, or None when nothing is awaited."""
-        return self.awaited[0].stage if self.awaited else None
+        return self.awaited[0][0] if self.awaited else None
