@@ -14,6 +14,7 @@ answers whose fault it is::
     ├── WireTrouble           thrown *into* a protocol script by its driver
     │   ├── ConnectionLost    the peer went away
     │   ├── TimedOut          the peer was silent for too long
+    │   ├── TlsTrouble        TLS could not be turned on, or broke
     │   ├── LocalDataError    a table that the conversation needs could not answer
     │   └── PeerBabbles       the peer sent more than a reply may hold
     ├── TableTrouble          a lookup table could not answer                 a deferral, never a miss
@@ -66,6 +67,10 @@ class ConnectionLost(WireTrouble):
 
 class TimedOut(WireTrouble):
     """The time limit of a stage ran out (RFC 5321 §4.5.3.2)."""
+
+
+class TlsTrouble(WireTrouble):
+    """TLS could not be turned on, or broke; the text is the reason, printable."""
 
 
 class LocalDataError(WireTrouble):

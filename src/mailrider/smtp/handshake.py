@@ -1,4 +1,4 @@
-"""The opening of a conversation: greeting, EHLO with its fall-back to HELO, LHLO (RFC 5321 §3.1, §3.2).
+"""The opening of a conversation: greeting, EHLO with its fall-back to HELO, LHLO, STARTTLS (RFC 5321 §3.1, §3.2, RFC 3207).
 
 The rules of smtp(8), which differ from the letter of the RFC where the world does:
 
@@ -6,13 +6,14 @@ The rules of smtp(8), which differ from the letter of the RFC where the world do
   has no extensions.  LHLO has no fall-back.
 * A 5xx greeting becomes temporary while `smtp_skip_5xx_greeting` is on, even at the last server.  Only the greeting is
   softened.
+* After STARTTLS all that the server said before is forgotten, and it is asked again with EHLO, whatever its greeting was.
 * On port 25 a server that calls itself by our name in its EHLO reply is ourselves: `mail for N loops back to myself`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailrider.errors import LocalDataError, WireTrouble
 from mailrider.model import status as status_code
@@ -20,7 +21,16 @@ from mailrider.smtp import commands
 from mailrider.smtp.capabilities import Capabilities, parse_capabilities
 from mailrider.smtp.refusal import Refusal, Scope, refuse_to_talk
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.stage import EHLO, GREETING, HELO, LHLO, QUIT, Stage
+from mailrider.smtp.stage import EHLO, GREETING, HELO, LHLO, QUIT, STARTTLS, Stage
+from mailrider.smtp.starttls import (
+    NO_TLS,
+    TlsTurn,
+    TlsWish,
+    refuse_denial,
+    refuse_without_tls,
+    shake_hands,
+    wants_starttls,
+)
 from mailrider.smtp.trouble import Trouble
 from mailrider.smtp.wire import AWAIT_REPLY, Script, Wire
 
@@ -35,14 +45,19 @@ DELAY_DOTCRLF = "delay_dotcrlf"
 """What can be done about such a server (postconf(5), `smtp_pix_workarounds`)."""
 
 
+def _no_objection(offered: Capabilities) -> Refusal | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How we open a conversation with one server.
 
-    `peer` and `relay` are how the log calls it (`H[A]`, `H[A]:P`).  `helo_name` is what we call ourselves, `own_name`
-    what we would recognise as ourselves; `detect_loops` is on for port 25 only.  `is_best_exchanger` tells whether
+    `peer` and `relay` are how the log calls it (`H[A]`, `H[A]:P`), `host` is its name.  `helo_name` is what we call
+    ourselves, `own_name` what we would recognise as ourselves; `detect_loops` is on for port 25 only.  `is_best_exchanger` tells whether
     no better server exists, which makes a loop permanent.  `discard` gives the keywords that count as not announced, and
     `pix_workarounds` what to do about a server that hides its greeting behind stars; both may raise `WireTrouble`.
+    `object_to` is asked after each EHLO whether these capabilities will do.
     """
 
     peer: str
@@ -50,6 +65,7 @@ class Terms:
     nexthop: str
     helo_name: str
     own_name: str
+    host: str = ""
     lmtp: bool = False
     always_send_ehlo: bool = True
     never_send_ehlo: bool = False
@@ -59,6 +75,8 @@ class Terms:
     await_quit: bool = False
     discard: Callable[[], Collection[str]] = tuple
     pix_workarounds: Callable[[], tuple[str, ...]] = tuple
+    object_to: Callable[[Capabilities], Refusal | None] = _no_objection
+    tls: TlsTurn = NO_TLS
 
 
 Warn = Callable[[str], None]
@@ -68,14 +86,21 @@ class Opening:
     """The opening of one conversation, and what came of it.
 
     `result` is None until it has ended; then the server's `Capabilities`, its `Refusal`, or the `Trouble` that broke the
-    conversation.  `warn` is told what a postmaster should look at.
+    conversation.  `warn` is told what a postmaster should look at, `note` what he may want to know.  `encrypted`: TLS is on.
+    `handshake_failed`: it could not be turned on.  `server_name` is how the server called itself last.
     """
 
-    __slots__ = ("_stage", "_terms", "_warn", "pix_workarounds", "result")
+    __slots__ = (
+        "_note", "_stage", "_terms", "_warn", "encrypted", "handshake_failed", "pix_workarounds", "result", "server_name",
+    )  # fmt: skip
 
-    def __init__(self, terms: Terms, warn: Warn) -> None:
+    def __init__(self, terms: Terms, warn: Warn, note: Warn | None = None) -> None:
         self._terms = terms
         self._warn = warn
+        self._note = note
+        self.encrypted = False
+        self.handshake_failed = False
+        self.server_name = ""
         self._stage = GREETING
         self.result: Capabilities | Refusal | Trouble | None = None
         self.pix_workarounds: tuple[str, ...] = ()
@@ -90,6 +115,19 @@ class Opening:
             self._take_leave(wire)
 
     def _converse(self, wire: Wire) -> Script[Capabilities | Refusal]:
+        if self._terms.tls.wrapper and self._terms.tls.wish is not TlsWish.NONE:
+            refusal = yield from self._begin_tls(wire)
+            if refusal is not None:
+                return refusal
+        words = yield from self._be_greeted(wire)
+        if isinstance(words, Refusal):
+            return words
+        offered = yield from self._ask_what_it_can(wire, words)
+        if isinstance(offered, Refusal) or self.encrypted:
+            return offered
+        return (yield from self._secure(wire, offered))
+
+    def _be_greeted(self, wire: Wire) -> Script[list[str] | Refusal]:
         terms = self._terms
         wire.expect(GREETING)
         greeting = yield from self._reply(GREETING)
@@ -102,17 +140,44 @@ class Opening:
         words = _words_of(greeting)
         if terms.detect_loops and words and words[0].lower() == terms.own_name.lower():
             self._warn(f"host {terms.relay} greeted me with my own hostname {terms.own_name}")
+        return words
+
+    def _ask_what_it_can(self, wire: Wire, words: list[str]) -> Script[Capabilities | Refusal]:
         answer = yield from self._introduce(wire, words)
         if isinstance(answer, Reply):
-            return refuse_to_talk(answer, terms.peer)
-        return self._recognise_ourselves(answer)
+            return refuse_to_talk(answer, self._terms.peer)
+        self.server_name = answer.name
+        return self._recognise_ourselves(answer) or self._terms.object_to(answer) or answer
+
+    def _secure(self, wire: Wire, offered: Capabilities) -> Script[Capabilities | Refusal]:
+        """Turn TLS on where it is wanted and offered."""
+        terms = self._terms
+        if terms.tls.notes_offer and offered.starttls and terms.tls.wish is TlsWish.NONE and self._note is not None:
+            self._note(f"Host offered STARTTLS: [{terms.host}]")
+        if wants_starttls(terms.tls, offered):
+            wire.send(STARTTLS, b"STARTTLS\r\n")
+            reply = yield from self._reply(STARTTLS)
+            if reply.code // 100 == 2:
+                refusal = yield from self._begin_tls(wire)
+                return refusal if refusal is not None else (yield from self._ask_what_it_can(wire, []))
+            if terms.tls.wish is TlsWish.REQUIRED:
+                return refuse_denial(reply, terms.peer)
+            offered = replace(offered, starttls=False)
+        return refuse_without_tls(terms.tls, offered, terms.peer) or offered
+
+    def _begin_tls(self, wire: Wire) -> Script[Refusal | None]:
+        refusal = yield from shake_hands(wire, self._terms.tls)
+        self.handshake_failed = refusal is not None and not wire.reusable
+        self.encrypted = not self.handshake_failed
+        return refusal
 
     def _introduce(self, wire: Wire, words: list[str]) -> Script[Capabilities | Reply]:
         """LHLO, or EHLO with HELO after it; a reply that comes back is a refusal."""
         terms = self._terms
         if terms.lmtp:
             return (yield from self._say(wire, LHLO, b"LHLO"))
-        if _speaks_extended(terms, words) and DISABLE_ESMTP not in self.pix_workarounds:
+        begun_anew = self.encrypted and not terms.tls.wrapper
+        if begun_anew or (_speaks_extended(terms, words) and DISABLE_ESMTP not in self.pix_workarounds):
             answer = yield from self._say(wire, EHLO, b"EHLO")
             if isinstance(answer, Capabilities) or answer.code == SERVICE_NOT_AVAILABLE:
                 return answer
@@ -131,12 +196,12 @@ class Opening:
         assert reply is not None
         return reply
 
-    def _recognise_ourselves(self, offered: Capabilities) -> Capabilities | Refusal:
+    def _recognise_ourselves(self, offered: Capabilities) -> Refusal | None:
         terms = self._terms
         for warning in offered.warnings:
             self._warn(f"{warning} from {terms.relay}")
         if not (terms.detect_loops and offered.extended and offered.name.lower() == terms.own_name.lower()):
-            return offered
+            return None
         self._warn(f"host {terms.relay} replied to HELO/EHLO with my own hostname {terms.own_name}")
         status = status_code.LOOP if terms.is_best_exchanger else status_code.LOOP_AT_BACKUP
         return Refusal(Scope.SITE, status, f"mail for {terms.nexthop} loops back to myself")
@@ -144,6 +209,8 @@ class Opening:
     def _take_leave(self, wire: Wire) -> None:
         """A server that refuses us still hears QUIT; one that is gone does not."""
         wire.reusable = False
+        if self.handshake_failed:
+            return  # nobody knows whether it would be heard
         if isinstance(self.result, Refusal) or (
             isinstance(self.result, Trouble) and isinstance(self.result.cause, LocalDataError)
         ):

@@ -186,6 +186,14 @@ class ReplyParser:
         """True when no reply has begun."""
         return not self._partial and not self._lines and not self._total_octets
 
+    def forget(self) -> None:
+        """Begin anew: a reply that has begun never was."""
+        self._partial = b""
+        self._lines = []
+        self._kept_octets = self._total_octets = self._noted = 0
+        self._garbled = self._overflowed = False
+        self.notes.clear()
+
     def feed(self, data: bytes) -> list[Reply]:
         """Take octets, return the replies that they complete.  Raises `PeerBabbles` past `REPLY_LIMIT_OCTETS`."""
         lines = data.split(b"\n")

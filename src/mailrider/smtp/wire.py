@@ -66,6 +66,7 @@ class Encrypt(NamedTuple):
 
 Want = AwaitReply | Transmit | Pause | Encrypt
 AWAIT_REPLY = AwaitReply()
+ENCRYPT = Encrypt()
 
 T = TypeVar("T")
 Script = Generator[Want, Reply | None, T]

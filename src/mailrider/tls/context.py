@@ -1,0 +1,197 @@
+"""OpenSSL contexts out of terms: what is offered, whom we trust, who we are.
+
+Making one reads files and takes milliseconds, so the engine keeps them.  A file that cannot be read, or ciphers that OpenSSL
+does not know, make an `Unavailable`: it is for the policy whether mail may then go without TLS.
+
+Not possible with Python's binding to OpenSSL, and therefore without effect: the choice of groups for key exchange
+(`tls_eecdh_auto_curves`, `tls_ffdhe_auto_groups`), raw public keys (RFC 7250).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailrider.tls.protocols import VERSIONS
+from mailrider.tls.terms import Authorities, Handshake, Identity, KeyPair
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+_PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+PEM_LIMIT_OCTETS = 4 * 1024 * 1024
+"""A file with keys and certificates that is longer is no such file."""
+
+_NO_PROTOCOL = {"TLSv1": 0x04000000, "TLSv1.1": 0x10000000, "TLSv1.2": 0x08000000, "TLSv1.3": 0x20000000}
+"""`SSL_OP_NO_...` (ssl.h); versions that the library does not have any more need no excluding."""
+
+_BUG_WORKAROUNDS = {
+    "LEGACY_SERVER_CONNECT": 0, "CRYPTOPRO_TLSEXT_BUG": 1 << 31, "TLSEXT_PADDING": 1 << 4, "SAFARI_ECDHE_ECDSA_BUG": 1 << 6,
+    "DONT_INSERT_EMPTY_FRAGMENTS": 1 << 11, "CVE-2005-2969": 0, "CVE-2010-4180": 0,
+}  # fmt: skip
+"""The work-arounds of SSL_OP_ALL that are more than a name today, and those that are only that."""
+
+_ALL_WORKAROUNDS = sum(_BUG_WORKAROUNDS.values())
+
+_OPTIONS = {
+    "LEGACY_SERVER_CONNECT": 1 << 2, "ENABLE_KTLS": 1 << 3, "IGNORE_UNEXPECTED_EOF": 1 << 7, "ALLOW_NO_DHE_KEX": 1 << 10,
+    "NO_TICKET": 1 << 14, "NO_SESSION_RESUMPTION_ON_RENEGOTIATION": 1 << 16, "NO_COMPRESSION": 1 << 17,
+    "NO_ENCRYPT_THEN_MAC": 1 << 19, "ENABLE_MIDDLEBOX_COMPAT": 1 << 20, "PRIORITIZE_CHACHA": 1 << 21,
+    "CIPHER_SERVER_PREFERENCE": 1 << 22, "NO_ANTI_REPLAY": 1 << 24, "NO_RENEGOTIATION": 1 << 30,
+}  # fmt: skip
+"""`SSL_OP_...` (ssl.h of OpenSSL 3 and 4)."""
+
+
+class Unavailable(NamedTuple):
+    """Why there can be no TLS on these terms: warnings for the log."""
+
+    warnings: tuple[str, ...]
+
+
+class Unusable(NamedTuple):
+    """Why every handshake on these terms fails: a warning for the log."""
+
+    warning: str
+
+
+class _Trouble(Exception):
+    """A step that failed; the text is the warning."""
+
+
+def make_context(
+    handshake: Handshake, authorities: Authorities, identity: Identity, depth: int
+) -> SSL.Context | Unavailable | Unusable:
+    """A client's context.  Verification never ends a handshake: what it found is asked for afterwards."""
+    from OpenSSL import SSL
+
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    try:
+        _set_handshake(context, handshake)
+    except _Trouble as trouble:
+        return Unusable(str(trouble))
+    try:
+        _load_authorities(context, authorities)
+        _load_identity(context, identity)
+        context.set_verify_depth(depth + 1)
+        context.set_session_cache_mode(SSL.SESS_CACHE_CLIENT | SSL.SESS_CACHE_NO_INTERNAL)
+    except _Trouble as trouble:
+        return Unavailable((str(trouble), "disabling TLS support"))
+    return context
+
+
+def tell_errors(trouble: Exception) -> str:
+    """What OpenSSL gives as the reason: the words of its last error, printable."""
+    stack = trouble.args[0] if trouble.args else None
+    if isinstance(stack, list) and stack:
+        return ", ".join(str(entry[-1]) for entry in stack if isinstance(entry, tuple)) or "unknown error"
+    return " ".join(str(argument) for argument in trouble.args) or type(trouble).__name__
+
+
+def _set_handshake(context: SSL.Context, handshake: Handshake) -> None:
+    from OpenSSL import SSL
+
+    if handshake.fault:
+        raise _Trouble(handshake.fault)
+    off = sum({_BUG_WORKAROUNDS.get(name, 0) for name in handshake.bug_workarounds_off})
+    options = (_ALL_WORKAROUNDS & ~off) | _OPTIONS["IGNORE_UNEXPECTED_EOF"] | _OPTIONS["NO_RENEGOTIATION"]
+    for name in handshake.options:
+        options |= _OPTIONS.get(name, 0)
+    floor, ceiling, excluded = handshake.protocols
+    for name in excluded:
+        options |= _NO_PROTOCOL.get(name, 0)
+    context.set_options(options)
+    try:
+        # The level is part of the list because the binding has no other way to it.
+        context.set_cipher_list(f"{handshake.ciphers}:@SECLEVEL={handshake.security_level}".encode())
+    except (SSL.Error, UnicodeError) as trouble:
+        raise _Trouble(f"error setting cipher list {handshake.ciphers!r}: {tell_errors(trouble)}") from None
+    try:
+        context.set_min_proto_version(_bound(floor))
+        context.set_max_proto_version(_bound(ceiling))
+    except (SSL.Error, AssertionError, OverflowError):
+        raise _Trouble(f"error setting TLS version bounds 0x{floor:04x}, 0x{ceiling:04x}") from None
+
+
+def _bound(number: int) -> int:
+    """A version that the library knows; SSLv3 as a bound is no bound."""
+    return 0 if number == VERSIONS["SSLv3"] else number
+
+
+def _load_authorities(context: SSL.Context, authorities: Authorities) -> None:
+    from OpenSSL import SSL
+
+    file, path, append_default = authorities
+    if append_default:
+        context.set_default_verify_paths()
+    if not file and not path:
+        return
+    try:
+        context.load_verify_locations(file or None, path or None)
+    except SSL.Error as trouble:
+        reason = tell_errors(trouble)
+        raise _Trouble(
+            f'cannot load Certification Authority data, CAfile="{file}" CApath="{path}": {reason}'
+        ) from None
+
+
+def _load_identity(context: SSL.Context, identity: Identity) -> None:
+    for path in identity.chain_files:
+        _load_chain_file(context, path)
+    if not identity.chain_files:
+        for pair in identity.pairs:
+            _load_pair(context, pair)
+
+
+def _load_pair(context: SSL.Context, pair: KeyPair) -> None:
+    from OpenSSL import SSL
+
+    try:
+        context.use_certificate_chain_file(pair.certificate_file)
+    except (SSL.Error, OSError) as trouble:
+        raise _Trouble(f'cannot get certificate from file "{pair.certificate_file}": {tell_errors(trouble)}') from None
+    try:
+        context.use_privatekey_file(pair.key_file)
+    except (SSL.Error, OSError) as trouble:
+        raise _Trouble(f'cannot get private key from file "{pair.key_file}": {tell_errors(trouble)}') from None
+
+
+def _load_chain_file(context: SSL.Context, path: str) -> None:
+    """Keys and certificates, each key before its chain, any number of times (postconf(5), `smtp_tls_chain_files`)."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(PEM_LIMIT_OCTETS)
+    except (OSError, ValueError) as trouble:
+        raise _Trouble(f"error opening chain file: {path}: {trouble}") from None
+    key = b""
+    chain: list[bytes] = []
+    for block in _PEM_BLOCK.finditer(text):
+        if block[1].endswith(b"PRIVATE KEY"):
+            _use_chain(context, path, key, chain)
+            key, chain = block[0] + b"\n", []
+        elif block[1].endswith(b"CERTIFICATE"):
+            chain.append(block[0] + b"\n")
+    if not key:
+        raise _Trouble(f"error loading chain from {path}: no private key found")
+    _use_chain(context, path, key, chain)
+
+
+def _use_chain(context: SSL.Context, path: str, key: bytes, chain: list[bytes]) -> None:
+    from OpenSSL import SSL, crypto
+
+    if not key:
+        if chain:
+            raise _Trouble(f"error loading chain from {path}: certificate before its private key")
+        return
+    if not chain:
+        raise _Trouble(f"error loading chain from {path}: private key without certificate")
+    try:
+        # Only a file can bring a chain of its own for each key; certificates are no secret.
+        with tempfile.NamedTemporaryFile(suffix=".pem") as public:
+            public.write(b"".join(chain))
+            public.flush()
+            context.use_certificate_chain_file(public.name)
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, key, b""))
+    except (SSL.Error, crypto.Error, OSError) as trouble:
+        raise _Trouble(f"error loading chain from {path}: {tell_errors(trouble)}") from None
