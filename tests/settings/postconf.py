@@ -31,10 +31,17 @@ def ask_postconf(*arguments: str) -> str:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
+def ask_postconf_or_fatal(*arguments: str) -> str | None:
+    """The standard output of postconf, or None where it gave up."""
+    assert PROGRAM is not None
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, check=False)
+    return None if b"fatal:" in done.stderr else done.stdout.decode("utf-8", "surrogateescape")
+
+
 def write_configuration(directory: Path, main_cf: str) -> Path:
     """A directory that postconf accepts."""
     path = directory / "main.cf"
-    path.write_text(main_cf, "utf-8")
+    path.write_bytes(main_cf.encode("utf-8"))
     (directory / "master.cf").write_text("")
     os.utime(path, (LONG_AGO_SECONDS, LONG_AGO_SECONDS))
     return directory

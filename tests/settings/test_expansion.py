@@ -71,6 +71,7 @@ MALFORMED = [
     ("${{a} ==}", "expected"),
     ("${{3.x} <level {3}}", "malformed compatibility level"),
     ("${{3.1024} <level {3}}", "malformed compatibility level"),
+    ("${{3.6 } <level {3}}", "malformed compatibility level"),
     ("${{99999999999999999999} < {1}}", "too large"),
     ("$loop", "unreasonable macro call nesting"),
     ("$(a?{)", "unbalanced"),
@@ -125,7 +126,7 @@ def test_references_are_found_in_every_form() -> None:
     assert list(find_references(text)) == ["a", "b", "c", "e", "f", "g", "h"]
 
 
-@pytest.mark.parametrize(("text", "level"), [("0", (0, 0, 0)), ("3.6", (3, 6, 0)), (" 3.10.2 ", (3, 10, 2))])
+@pytest.mark.parametrize(("text", "level"), [("0", (0, 0, 0)), ("3.6", (3, 6, 0)), (" +3.10.2", (3, 10, 2))])
 def test_levels(text: str, level: tuple[int, int, int]) -> None:
     assert parse_level(text) == level
 

@@ -11,27 +11,9 @@ from mailrider.settings import HostFacts, choose_directory, load_settings
 from mailrider.settings.loading import OVERRIDES_LIMIT
 from mailrider.settings.maincf import MainCf, parse_main_cf
 
-from .configurations import CASES, Case
-from .postconf import ask_postconf, needs_postconf, write_configuration
+from .postconf import write_configuration
 
 HOST = HostFacts("client.example")
-
-
-def titles(case: Case) -> str:
-    return case.title
-
-
-@pytest.mark.parametrize("case", CASES, ids=titles)
-def test_expansions_are_those_of_postfix(case: Case, tmp_path: Path) -> None:
-    settings = load_settings(write_configuration(tmp_path, case.main_cf), host=HOST, checked=False)
-    assert " ".join(settings.text(case.name).split()) == case.value
-
-
-@needs_postconf
-@pytest.mark.parametrize("case", CASES, ids=titles)
-def test_postconf_says_so_too(case: Case, tmp_path: Path) -> None:
-    directory = write_configuration(tmp_path, case.main_cf)
-    assert ask_postconf("-c", str(directory), "-xh", case.name).rstrip("\n") == case.value
 
 
 def test_without_a_directory_there_are_defaults() -> None:

@@ -4,8 +4,8 @@ Values are shown as they were written, one `name = value` a line and with each r
 does; `--json` shows them exactly.  Settings are not checked before they are shown, so that a wrong one can be looked at;
 `mailrider config check` names every wrong one and ends with exit code 78.
 
-What differs from postconf(1): names of other programs (`smtpd_...`) are shown only where they were set, and there is no
-complaint about names that nothing uses, except that `check` points out probable misspellings.
+What differs from postconf(1): names of other programs (`smtpd_...`) are shown only where they were set, and it is
+`check` that complains about names that nobody knows or uses, with remedies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
 
 CHECK = "check"
-"""The one NAME that is an action; no parameter is called so."""
+INIT = "init"
+"""These NAMEs are actions; no parameter is called so."""
 
 
 @click.command("config", context_settings={"help_option_names": ["--help"]})
@@ -35,7 +36,7 @@ CHECK = "check"
 @click.option("-h", "bare", is_flag=True, help="Values without names.")
 @click.option("--status", "status", is_flag=True, help="Count the parameters that are in effect.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-@click.argument("names", nargs=-1, metavar="[check | NAME...]")
+@click.argument("names", nargs=-1, metavar="[check | init DIR | NAME...]")
 def config(
     directory: Path | None,
     overrides: tuple[str, ...],
@@ -51,14 +52,18 @@ def config(
 ) -> None:
     """Show settings, or check them.
 
-    Without NAME: all parameters, sorted.  `mailrider config check` checks every value that was set.
+    Without NAME: all parameters, sorted.  `mailrider config check` checks every value that was set, and looks for names that
+    nobody knows or uses.  `mailrider config init DIR` writes a main.cf to start from.
     """
     if only_set + defaults + status > 1:
         raise WrongUsage("specify one of -n, -d and --status")
     if status:
         _print_status(as_json)
         return
-    settings = _read(directory, overrides)
+    if names[:1] == (INIT,):
+        _init(names)
+        return
+    settings = _read(directory, overrides, services=names == (CHECK,))
     if names == (CHECK,):
         _check(settings, as_json)
         return
@@ -73,29 +78,31 @@ def config(
         _print_lines(values, bare)
 
 
-def _read(directory: Path | None, overrides: tuple[str, ...]) -> Settings:
+def _read(directory: Path | None, overrides: tuple[str, ...], *, services: bool) -> Settings:
     import socket
 
     host = HostFacts(socket.gethostname(), os.getpid(), "mailrider")
-    return load_settings(choose_directory(directory, os.environ), overrides, host=host, checked=False)
+    chosen = choose_directory(directory, os.environ)
+    return load_settings(chosen, overrides, host=host, checked=False, services=services)
 
 
 def _choose(settings: Settings, names: tuple[str, ...], only_set: bool) -> list[str]:
     """The names to show: those asked for and known, else all."""
     known = [name for name in settings.entries if settings.is_set(name)]
+    if settings.directory:
+        known.append("config_directory")  # said on the command line or in the environment
     if not only_set:
         known += Settings.listed_names()
     if not names:
         return sorted(set(known))
     _warn(f"{name}: unknown parameter" for name in names if settings.raw_text(name) is None)
-    return [name for name in names if (settings.is_set(name) if only_set else settings.raw_text(name) is not None)]
+    return [name for name in names if (name in known if only_set else settings.raw_text(name) is not None)]
 
 
 def _print_lines(values: dict[str, str], bare: bool) -> None:
     for name, value in values.items():
-        text = re.sub(r"[ \t\r\n\v\f]+", " ", value)
-        line = text if bare else f"{name} = {text}".rstrip(" ")
-        click.echo(line.encode("utf-8", "surrogateescape"))
+        line = value if bare else f"{name} = {value}"
+        click.echo(re.sub(r"[ \t\r\n]+", " ", line).strip(" ").encode("utf-8", "surrogateescape"))
 
 
 def _describe(settings: Settings, name: str, value: str) -> dict[str, Any]:
@@ -142,37 +149,28 @@ def _print_status(as_json: bool) -> None:
 
 def _check(settings: Settings, as_json: bool) -> None:
     """Say everything that is wrong or doubtful; raises `WrongConfiguration` for the last wrong value."""
-    problems = list(settings.problems())
-    doubts = [
-        *settings.warnings,
-        *settings.obsolete(),
-        *(f"{name} is not in effect yet" for name in settings.not_in_effect()),
-        *_find_misspellings(settings),
-    ]
+    from mailrider.settings.review import review
+
+    errors, doubts, others = review(settings)
     if as_json:
-        _print_json({"errors": problems, "warnings": doubts})
+        _print_json({"errors": errors, "warnings": doubts, "other_programs": others})
     else:
         _warn(doubts)
-    if problems:
-        for problem in problems[:-1]:
+    if errors:
+        for problem in errors[:-1]:
             click.echo(f"mailrider: {problem}", err=True)
-        raise WrongConfiguration(problems[-1])
+        raise WrongConfiguration(errors[-1])
     if not as_json:
-        click.echo(f"{len(settings.entries)} parameters set, no errors, {len(doubts)} warnings")
+        elsewhere = f" ({len(others)} for other programs)" if others else ""
+        click.echo(f"{len(settings.entries)} parameters set{elsewhere}, no errors, {len(doubts)} warnings")
 
 
-def _find_misspellings(settings: Settings) -> list[str]:
-    """Names that nobody knows or uses and that look like one of ours."""
-    from mailrider.settings.expansion import find_references
+def _init(names: tuple[str, ...]) -> None:
+    from mailrider.cli.config_init import write_main_cf
 
-    used = {name for entry in settings.entries.values() for name in find_references(entry.value)}
-    found = []
-    for name, entry in settings.entries.items():
-        if Settings.find(name) is None and name not in used:
-            similar = Settings.find_similar(name)
-            if similar:
-                found.append(f"{entry.place}: {name} is unknown; did you mean {similar}?")
-    return found
+    if len(names) != 2:
+        raise WrongUsage("config init needs one directory")
+    click.echo(f"{write_main_cf(Path(names[1]))} is written; look it through, then run: mailrider config -c {names[1]} check")
 
 
 def _warn(sentences: Iterable[str]) -> None:

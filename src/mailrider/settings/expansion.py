@@ -41,7 +41,7 @@ Lookup = Callable[[str], str | None]
 _REFERENCE = r"\$\$|\$[({]?[ \t\r\n]*([A-Za-z0-9_]+)"
 _BRACES = r"[{}]"
 _PARENTHESES = r"[()]"
-_LEVEL = r"([0-9]{1,9})(?:\.([0-9]{1,4}))?(?:\.([0-9]{1,4}))?"
+_LEVEL = r"[ \t\r\n]*\+?([0-9]{1,9})(?:\.([0-9]{1,4}))?(?:\.([0-9]{1,4}))?"
 _LEVEL_PART_LIMIT = 1023
 
 _BLANKS = " \t\r\n"
@@ -77,8 +77,11 @@ def find_references(text: str) -> Iterator[str]:
 
 
 def parse_level(text: str) -> tuple[int, int, int]:
-    """A compatibility level (`2`, `3.6`, `3.10.1`) as numbers; raises `WrongConfiguration`."""
-    match = re.fullmatch(_LEVEL, text.strip(_BLANKS))
+    """A compatibility level (`2`, `3.6`, `3.10.1`) as numbers; raises `WrongConfiguration`.
+
+    Blanks in front of it are allowed and those behind it are not, as in Postfix.
+    """
+    match = re.fullmatch(_LEVEL, text)
     if not match:
         raise WrongConfiguration(f'malformed compatibility level "{_shorten(text)}"')
     major, minor, patch = (int(part or 0) for part in match.groups())

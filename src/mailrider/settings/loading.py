@@ -39,16 +39,17 @@ def load_settings(
     host: HostFacts,
     transport: Transport = Transport.SMTP,
     checked: bool = True,
+    services: bool = True,
     read: Callable[[Path], MainCf] = read_main_cf,
 ) -> Settings:
     """Read `directory`/main.cf, put `overrides` (each `name=value`) over it, and check the result.
 
     Without a directory there are only defaults and overrides.  Of several overrides of one name the last wins.
-    `checked=False` leaves wrong values to be found at their first use, and master.cf unread, for commands that only show
-    what main.cf says.
+    `checked=False` leaves wrong values to be found at their first use, for commands that only show them; with
+    `services=False` master.cf is not read.
     """
     main_cf = read(directory / MAIN_CF) if directory is not None else MainCf({})
-    services = find_services(directory) if checked else NO_SERVICES
+    master_cf = find_services(directory) if services else NO_SERVICES
     if len(overrides) > OVERRIDES_LIMIT:
         raise WrongUsage(f"more than {OVERRIDES_LIMIT} -o options")
     options = {entry.name: entry for entry in map(parse_override, overrides)}
@@ -59,8 +60,8 @@ def load_settings(
         host,
         transport=transport,
         directory=str(directory) if directory is not None else "",
-        warnings=main_cf.warnings + services.warnings,
-        services=services,
+        warnings=main_cf.warnings + master_cf.warnings,
+        services=master_cf,
     )
     if checked:
         settings.check()
