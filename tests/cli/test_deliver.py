@@ -384,3 +384,41 @@ def test_nothing_that_is_set_is_ignored_in_silence(deliver: Deliver, message: st
     (tmp_path / "main.cf").write_text(" indented = x\nrelayhost = y\n")
     said = deliver(*to(REFUSED), "-c", str(tmp_path), message)
     assert said.err.startswith(f"warning: {tmp_path}/main.cf, line 1: ignored, since a line may not start with white space")
+
+
+# Services of master.cf
+
+
+def test_options_may_stand_before_the_command(
+    capfd: pytest.CaptureFixture[str], message: str, tmp_path: Path
+) -> None:
+    """`mailrider -c DIR --service relay deliver` does what the service of that name does."""
+    (tmp_path / "main.cf").write_text("smtp_helo_name = main.test\n")
+    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o { smtp_helo_name = $service_name.test } flags=R\n")
+    with PeerThread(ScriptedServer()) as peer, pytest.raises(SystemExit) as ended:
+        main(["-c", str(tmp_path), "--service", "relay", "deliver", *to(peer.nexthop), message])
+    assert ended.value.code == 0
+    (session,) = peer.server.sessions
+    assert session.commands[0] == "EHLO relay.test"
+    assert session.messages[0].content.startswith(b"Return-Path: <a@example.test>\r\n")
+    capfd.readouterr()
+
+
+def test_an_lmtp_service_brings_its_protocol(deliver: Deliver, message: str, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("")
+    (tmp_path / "master.cf").write_text("cyrus unix - - n - - lmtp flags=X\n")
+    with PeerThread(ScriptedServer(lmtp=True, keywords=("PIPELINING",))) as peer:
+        said = deliver("-c", str(tmp_path), "--service", "cyrus", *to(f"inet:{peer.nexthop}"), message)
+    assert (said.code, said.rows[0]["action"]) == (0, "delivered")
+    assert peer.server.sessions[0].commands[0].startswith("LHLO ")
+
+
+def test_what_a_service_sets_is_not_ignored_in_silence(deliver: Deliver, message: str, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("")
+    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o fallback_relay= -o relay_destination_recipient_limit=1\n")
+    said = deliver("-c", str(tmp_path), "--service", "relay", *to(REFUSED), message)
+    warnings = [line for line in said.err.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        f"warning: {tmp_path}/master.cf, line 1: -o relay_destination_recipient_limit has no effect in master.cf; "
+        "set it in main.cf"
+    ]

@@ -15,8 +15,14 @@ from mailrider.cli.options import common_options
 
 @click.command("deliver", short_help="deliver one message, or a batch, now and without a queue")
 @common_options
-@click.option("--service", metavar="NAME", help="Service name for parameters such as NAME_destination_recipient_limit.")
-@click.option("--transport", type=click.Choice(["smtp", "lmtp"]), default="smtp", show_default=True, help="Protocol.")
+@click.option(
+    "--service", metavar="NAME",
+    help="Deliver as this service of master.cf, and by parameters such as NAME_destination_recipient_limit.",
+)
+@click.option(
+    "--transport", type=click.Choice(["smtp", "lmtp"]),
+    help="Protocol.  [default: that of the service in master.cf, else smtp]",
+)
 @click.option("--nexthop", metavar="NEXTHOP", help="Where to: example.org, [host]:port, inet:[host]:24, unix:/path, or a list.")
 @click.option("--sender", metavar="ADDR", help="Envelope sender; '' is the null sender.")
 @click.option(
