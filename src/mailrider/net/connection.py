@@ -2,7 +2,7 @@
 
 It hands each reply to the script that awaits it, keeps the time limit of the stage that is being awaited, and throws
 trouble into the scripts.  There is no task and no timer per reply: a script is resumed straight from the arrival of the
-octets, and the deadline is a number that `deadline.DeadlineWheel` looks at.
+octets, and the deadline is a number that `deadline.DeadlineWheel` looks at (`countdown`).
 
 Time limits: see `patience`.  The clock of the content runs on its own: what the peer says meanwhile does not move it, only
 octets that leave do.
@@ -22,7 +22,8 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from mailrider.errors import ConnectionLost, LocalDataError, MailriderError, PeerBabbles, TimedOut, WireTrouble
-from mailrider.net.deadline import NO_DEADLINE, DeadlineWheel
+from mailrider.net.countdown import Countdown
+from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.patience import Patience
 from mailrider.net.run import Run
 from mailrider.net.secure import Channel, SecureStream
@@ -30,7 +31,7 @@ from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.stage import CONTENT, STARTTLS, Stage
 from mailrider.smtp.transaction import Transaction
-from mailrider.smtp.wire import AWAIT_REPLY, Awaited, Encrypt, Pause, Transmit, Want, Wire
+from mailrider.smtp.wire import AWAIT_REPLY, Encrypt, Pause, Transmit, Want, Wire
 
 EARLY_REPLY_LIMIT = 64
 """Unasked replies that are kept.  A server that runs ahead this far is not speaking SMTP."""
@@ -49,9 +50,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_began_seconds", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser", "_patience",
-        "_pieces", "_queue", "_rest_until_seconds", "_sender", "_stream", "_timed", "_wheel", "_wire", "_writer",
-        "deadline_seconds", "gone", "make_channel", "when_gone",
+        "_countdown", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser", "_pieces", "_queue",
+        "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +64,6 @@ class Connection:
         note: Callable[[Note], None] | None = None,
     ) -> None:
         self._stream = stream
-        self._patience = patience
         self._wheel = wheel
         self._parser = parser if parser is not None else ReplyParser()
         self._note = note
@@ -77,16 +76,13 @@ class Connection:
         self._encrypter: Run | None = None  # who waits for the end of a TLS handshake
         self._ended = False  # the peer will say no more
         self._holds_back = False  # enough unasked replies are here
-        self._rest_until_seconds = NO_DEADLINE
         self._farewell: asyncio.Future[None] | None = None
-        self._timed: Awaited | None = None  # the reply whose clock runs
-        self._began_seconds = 0.0
-        self.deadline_seconds = NO_DEADLINE
+        self._countdown = Countdown(patience, self._loop.time, self._run_out_of_time)
         self.gone = False
         self.when_gone: Callable[[Connection], None] | None = None
         self.make_channel: Callable[[], Channel] | None = None
         stream.attach(self)
-        wheel.watch(self)
+        wheel.watch(self._countdown)
 
     # -- for the owner ---------------------------------------------------------------------------------------------
 
@@ -153,14 +149,11 @@ class Connection:
 
     def rest(self, seconds: float) -> None:
         """Be idle for at most this long, then close."""
-        self._rest_until_seconds = self._loop.time() + seconds
-        self.deadline_seconds = min(self.deadline_seconds, self._rest_until_seconds)
+        self._countdown.rest(seconds)
 
     def wake(self) -> None:
         """Be used again."""
-        if self._rest_until_seconds != NO_DEADLINE:
-            self._rest_until_seconds = NO_DEADLINE
-            self._restart_clock(self._wire.head)
+        self._countdown.wake(self._wire.head)
 
     async def left(self) -> None:
         """Wait until the connection is gone."""
@@ -199,8 +192,7 @@ class Connection:
 
     def _serve(self, run: Run, want: Want) -> None:
         if isinstance(want, Transmit):
-            self._restart_clock(CONTENT)
-            self._timed = None
+            self._countdown.begin(CONTENT)
             self._sender = run
             self._pieces = want.pieces
             self._send_pieces()
@@ -224,9 +216,9 @@ class Connection:
         self._wire.arrived.clear()
         self._parser.forget()
         self._encrypter = run
-        self._restart_clock(STARTTLS)
+        self._countdown.begin(STARTTLS)
         self._stream = SecureStream(self._stream, self.make_channel(), self._loop)
-        self._stream.start(self._extend_deadline, self._end_handshake)
+        self._stream.start(self._octets_arrived, self._end_handshake)
 
     def _end_handshake(self, trouble: WireTrouble | None) -> None:
         run, self._encrypter = self._encrypter, None
@@ -280,7 +272,8 @@ class Connection:
             self._break(ConnectionLost("the peer hung up"))
             return
         if self._pieces is None and self._encrypter is None:
-            self._time_next_reply()
+            awaited = wire.awaited
+            self._countdown.await_reply(awaited[0] if awaited else None)
 
     def _has_left(self) -> bool:
         """Whether all that was written is on its way: only then can a reply be meant for it."""
@@ -326,7 +319,7 @@ class Connection:
                     data = b"".join(out)
                     out.clear()
                     taken = self._stream.write(data)
-                    self._push_deadline(size - self._stream.unsent_octets)
+                    self._countdown.octets_departed(CONTENT, size - self._stream.unsent_octets)
                     if not taken:
                         return  # `drained` or `write_failed` comes back to this
                     size = 0
@@ -344,10 +337,10 @@ class Connection:
 
     def drained(self, octets: int) -> None:
         """The stream has taken what was waiting, or some of it."""
-        self._push_deadline(octets)
+        self._countdown.octets_departed(self._stage, octets)
         if self._stream.unsent_octets:
             return
-        self._timed = None  # only now can a reply be meant for what has left
+        self._countdown.forget_reply()  # only now can a reply be meant for what has left
         if self._pieces is not None:
             self._send_pieces()
         self._settle_down()
@@ -381,9 +374,9 @@ class Connection:
             if len(arrived) > EARLY_REPLY_LIMIT and not self.gone:
                 self._stream.pause_reading()
                 self._holds_back = True
-        else:
-            self._extend_deadline()
-        if self._rest_until_seconds != NO_DEADLINE and self._is_addressed():
+        elif self._pieces is None:
+            self._octets_arrived()
+        if self._countdown.is_resting and self._is_addressed():
             self._break(ConnectionLost("the peer speaks out of turn"))
 
     def _is_addressed(self) -> bool:
@@ -409,7 +402,7 @@ class Connection:
 
     # -- trouble ---------------------------------------------------------------------------------------------------
 
-    def run_out_of_time(self) -> None:
+    def _run_out_of_time(self) -> None:
         """The deadline has passed."""
         self._break(TimedOut("time limit"))
 
@@ -420,7 +413,7 @@ class Connection:
         self.gone = True
         self._wire.reusable = False
         self._stream.close()
-        self._wheel.forget(self)
+        self._wheel.forget(self._countdown)
         self._lose_all(trouble)
         if self._farewell is not None and not self._farewell.done():
             self._farewell.set_result(None)
@@ -449,34 +442,10 @@ class Connection:
         self._wire.awaited.clear()
         self._wire.out.clear()
 
-    # -- the clock -------------------------------------------------------------------------------------------------
+    def _octets_arrived(self) -> None:
+        self._countdown.octets_arrived(self._stage)
 
     @property
     def _stage(self) -> Stage | None:
         """What is being waited for."""
         return CONTENT if self._pieces is not None else STARTTLS if self._encrypter is not None else self._wire.head
-
-    def _time_next_reply(self) -> None:
-        """The clock of a reply runs from the moment at which it is the next one to come."""
-        awaited = self._wire.awaited
-        head = awaited[0] if awaited else None
-        if head is not self._timed or head is None:
-            self._timed = head
-            self._restart_clock(head[0] if head is not None else None)
-
-    def _restart_clock(self, stage: Stage | None) -> None:
-        """Something new is being waited for, or nothing."""
-        self._began_seconds = now = self._loop.time()
-        self.deadline_seconds = min(self._patience.begin(stage, now), self._rest_until_seconds)
-
-    def _extend_deadline(self) -> None:
-        """Some octets of a reply have come, but not its end."""
-        if self._pieces is None:
-            now = self._loop.time()
-            stage, began, deadline = self._stage, self._began_seconds, self.deadline_seconds
-            self.deadline_seconds = self._patience.after_arrival(stage, now, began, deadline)
-
-    def _push_deadline(self, octets: int) -> None:
-        """Some octets of the content have gone."""
-        now = self._loop.time()
-        self.deadline_seconds = self._patience.after_departure(self._stage, now, self.deadline_seconds, octets)

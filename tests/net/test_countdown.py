@@ -1,0 +1,86 @@
+"""The clock of one conversation."""
+
+from mailrider.net.countdown import Countdown
+from mailrider.net.deadline import NO_DEADLINE
+from mailrider.net.patience import PATIENCE, Patience
+from mailrider.smtp.stage import CONTENT, MAIL, RCPT, STAGES
+
+
+class Watch:
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def make(**options: bool | int) -> tuple[Countdown, Watch, list[str]]:
+    watch = Watch()
+    over: list[str] = []
+    limits = dict.fromkeys(STAGES, 10.0)
+    patience = Patience(limits, **options)  # type: ignore[arg-type]
+    return Countdown(patience, watch, lambda: over.append("over")), watch, over
+
+
+def test_nothing_is_waited_for_at_first() -> None:
+    countdown, _, over = make()
+    assert countdown.deadline_seconds == NO_DEADLINE
+    countdown.run_out_of_time()
+    assert over == ["over"]
+
+
+def test_the_clock_of_a_reply_runs_from_when_it_is_the_next() -> None:
+    countdown, watch, _ = make()
+    first, second = (MAIL, "script", 5), (RCPT, "script", 5)
+    countdown.await_reply(first)
+    watch.seconds += 4
+    countdown.await_reply(first)
+    assert countdown.deadline_seconds == 110
+    countdown.await_reply(second)
+    assert countdown.deadline_seconds == 114
+    watch.seconds += 1
+    countdown.forget_reply()
+    countdown.await_reply(second)
+    assert countdown.deadline_seconds == 115
+    countdown.await_reply(None)
+    assert countdown.deadline_seconds == NO_DEADLINE
+
+
+def test_what_begins_anew_is_no_reply() -> None:
+    countdown, watch, _ = make()
+    head = (MAIL, "script", 5)
+    countdown.await_reply(head)
+    countdown.begin(CONTENT)
+    watch.seconds += 3
+    countdown.await_reply(head)
+    assert countdown.deadline_seconds == 113
+
+
+def test_a_peer_that_drips_has_a_bounded_time() -> None:
+    countdown, watch, _ = make()
+    countdown.await_reply((MAIL, "script", 5))
+    for _ in range(3 * PATIENCE):
+        watch.seconds += 9
+        countdown.octets_arrived(MAIL)
+    assert countdown.deadline_seconds == 100 + 10 * PATIENCE
+
+
+def test_content_that_leaves_moves_its_deadline() -> None:
+    countdown, watch, _ = make(per_request=True, min_data_rate=100)
+    countdown.begin(CONTENT)
+    watch.seconds += 5
+    countdown.octets_departed(CONTENT, 200)
+    assert countdown.deadline_seconds == 112
+
+
+def test_a_rest_ends_whatever_else_is_waited_for() -> None:
+    countdown, watch, _ = make()
+    countdown.rest(3)
+    assert (countdown.is_resting, countdown.deadline_seconds) == (True, 103)
+    countdown.await_reply((MAIL, "script", 5))
+    assert countdown.deadline_seconds == 103
+    watch.seconds += 1
+    countdown.wake(MAIL)
+    assert (countdown.is_resting, countdown.deadline_seconds) == (False, 111)
+    watch.seconds += 1
+    countdown.wake(MAIL)
+    assert countdown.deadline_seconds == 111
