@@ -40,9 +40,9 @@ def open_texthash(path: Path, text: str) -> tuple[TextHashTable, list[str]]:
 def test_inline_tables(name: str, values: dict[str, str | None] | None) -> None:
     if values is None:
         with pytest.raises(WrongConfiguration, match=r"^inline:"):
-            InlineTable(name)
+            InlineTable(name, Surroundings())
     else:
-        table = InlineTable(name)
+        table = InlineTable(name, Surroundings())
         assert {key: table.find(key) for key in values} == values
 
 
@@ -50,7 +50,7 @@ def test_inline_tables(name: str, values: dict[str, str | None] | None) -> None:
 @given(st.text(st.characters() | st.sampled_from('{}=, "\\')))
 def test_any_name_is_an_inline_table_or_wrong(name: str) -> None:
     try:
-        table = InlineTable("{" + name + "}")
+        table = InlineTable("{" + name + "}", Surroundings())
     except MailriderError:
         return
     assert table.find("no such key in here") is None
@@ -58,14 +58,14 @@ def test_any_name_is_an_inline_table_or_wrong(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("a", "a"), ("{ a b }", "a b"), ("a b", "a b"), ("{}", "")])
 def test_static_tables_say_one_thing(name: str, value: str) -> None:
-    table = open_static(name)
+    table = open_static(name, Surroundings())
     assert table.find("x") == table.find("") == value
     assert table.title == f"static:{name}"
 
 
 def test_a_static_table_with_an_open_brace_is_refused() -> None:
     with pytest.raises(WrongConfiguration, match=r"^static:\{a: missing \}"):
-        open_static("{a")
+        open_static("{a", Surroundings())
 
 
 def test_a_file_of_keys(tmp_path: Path) -> None:

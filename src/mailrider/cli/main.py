@@ -31,9 +31,10 @@ COMMANDS = {
     "config": ("mailrider.cli.config", "show and check settings"),
     "deliver": ("mailrider.cli.deliver", "deliver one message, or a batch, now and without a queue"),
     "demo": ("mailrider.cli.demo", "the main job on a fresh machine, nothing else needed"),
+    "table": ("mailrider.cli.table", "query, list or build a lookup table"),
 }
 
-PLANNED = ("agent", "probe", "queue", "sendmail", "serve", "table", "tlsrpt")
+PLANNED = ("agent", "probe", "queue", "sendmail", "serve", "tlsrpt")
 """Commands that are not there yet: named, and refused."""
 
 _SHARED_OPTIONS = ("-c", "-o", "-v", "--service")

@@ -1,58 +1,98 @@
-"""Opens a lookup table from its name, `type:name`."""
+"""Opens a lookup table from its name, `type:name`.
+
+A type is imported when the first table of it is opened, and so is the library that it needs.
+"""
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from mailrider.errors import WrongConfiguration
-from mailrider.tables.cidr import CidrTable
-from mailrider.tables.fixed import InlineTable, TextHashTable, open_static
 from mailrider.tables.logical_lines import Warn, quote_beginning
-from mailrider.tables.patterns import PcreTable, RegexpTable
 from mailrider.tables.source import Surroundings, ignore_warning
 from mailrider.tables.table import Table
 
 _Opener = Callable[[str, Surroundings], Table]
 
-_OPENERS: Final[dict[str, _Opener]] = {
-    "cidr": CidrTable,
-    "inline": lambda name, surroundings: InlineTable(name),
-    "pcre": PcreTable,
-    "regexp": RegexpTable,
-    "static": lambda name, surroundings: open_static(name),
-    "texthash": TextHashTable,
-}
+PROXY_PREFIX: Final = "proxy:"
+"""proxymap(8) would open the table that follows; here whoever asks opens it himself."""
 
-TABLE_TYPES: Final = tuple(sorted(_OPENERS))
+PREFIXES_LIMIT: Final = 100
+"""How often a name may say `proxy:`, and how deep tables may name tables."""
+
+_OPENERS: Final[dict[str, str]] = {
+    "btree": "berkeley:open_btree",
+    "cdb": "cdb_file:CdbTable",
+    "cidr": "cidr:CidrTable",
+    "environ": "machine:EnvironmentTable",
+    "fail": "fixed:open_fail",
+    "hash": "berkeley:open_hash",
+    "inline": "fixed:InlineTable",
+    "ldap": "ldap:LdapTable",
+    "lmdb": "lmdb_file:LmdbTable",
+    "memcache": "memcache:MemcacheTable",
+    "mysql": "mysql:open_mysql",
+    "pcre": "patterns:PcreTable",
+    "pgsql": "pgsql:open_pgsql",
+    "pipemap": "combined:PipeTable",
+    "randmap": "fixed:RandomTable",
+    "regexp": "patterns:RegexpTable",
+    "socketmap": "socketmap:SocketmapTable",
+    "sqlite": "sqlite:SqliteTable",
+    "static": "fixed:open_static",
+    "tcp": "tcp:TcpTable",
+    "texthash": "fixed:TextHashTable",
+    "unionmap": "combined:UnionTable",
+    "unix": "machine:AccountTable",
+}
+"""Where the opener of each type is: module of this room, and name in it."""
+
+TABLE_TYPES: Final = tuple(sorted([*_OPENERS, "proxy"]))
 """The types that can be opened."""
 
 # What Postfix has for these does not exist here, and what does their work.
 _REMEDIES: Final = {
-    "hash": "give the text file itself as texthash:",
-    "btree": "give the text file itself as texthash:",
-    "lmdb": "give the text file itself as texthash:",
-    "cdb": "give the text file itself as texthash:",
     "dbm": "give the text file itself as texthash:",
     "sdbm": "give the text file itself as texthash:",
+    "nis": "fill a file from it and give that as texthash:",
+    "nisplus": "fill a file from it and give that as texthash:",
+    "netinfo": "fill a file from it and give that as texthash:",
+    "mongodb": "fill a file from it and give that as texthash:",
 }
 
 
-def open_table(title: str, *, warn: Warn = ignore_warning, now_seconds: Callable[[], float] = time.monotonic) -> Table:
+def open_table(
+    title: str,
+    *,
+    warn: Warn = ignore_warning,
+    now_seconds: Callable[[], float] = time.monotonic,
+    surroundings: Surroundings | None = None,
+) -> Table:
     """Open the table `type:name`.
 
     `warn` hears of lines that are ignored, as one line of text each, now and when a file has changed; `now_seconds` is a
-    clock that never goes back, by which files are looked at again.
+    clock that never goes back, by which files are looked at again.  `surroundings` replaces both, for those who have more
+    to say.
 
     Raises `WrongConfiguration` for an unknown type, a file that cannot be read, a table in braces that cannot be
-    understood, or a pattern that cannot be followed.
+    understood, a pattern that cannot be followed, or a library that is missing.  A server is asked by the first lookup.
     """
+    if surroundings is None:
+        surroundings = Surroundings(warn, now_seconds)
+    for _ in range(PREFIXES_LIMIT):
+        if not title.startswith(PROXY_PREFIX):
+            break
+        title = title[len(PROXY_PREFIX) :]
     kind, colon, name = title.partition(":")
     if not colon or not kind or not name:
         raise WrongConfiguration(f"a lookup table is type:name, not {quote_beginning(title)}")
-    opener = _OPENERS.get(kind)
-    if opener is None:
+    place = _OPENERS.get(kind)
+    if place is None:
         remedy = _REMEDIES.get(kind, f"there are {', '.join(TABLE_TYPES)}")
         raise WrongConfiguration(f"{quote_beginning(title)}: unsupported lookup table type {quote_beginning(kind)}; {remedy}")
-    return opener(name, Surroundings(warn, now_seconds))
+    module, _, opener = place.partition(":")
+    room = importlib.import_module(f"mailrider.tables.{module}")
+    return cast(_Opener, getattr(room, opener))(name, surroundings)

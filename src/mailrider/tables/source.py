@@ -38,11 +38,28 @@ def ignore_warning(text: str) -> None:
     """For those who want no warnings."""
 
 
+TIME_LIMIT_SECONDS: Final = 5.0
+"""What one lookup over a network or in a database may take; while it lasts, deliveries wait for it."""
+
+
+def find_no_parameter(name: str) -> str | None:
+    """For those who have no main.cf at hand."""
+    return None
+
+
 class Surroundings(NamedTuple):
-    """What a table needs from the world: who hears its warnings, and a clock that never goes back, in seconds."""
+    """What a table needs from the world.
+
+    Who hears its warnings; a clock that never goes back, in seconds; how long one lookup may take where the table's own
+    file does not say; whether keys are folded; and the value of a parameter of main.cf, expanded, or None where it is not
+    set (for tables like `ldap:name`, whose definition is there).
+    """
 
     warn: Warn = ignore_warning
     now_seconds: Callable[[], float] = time.monotonic
+    time_limit_seconds: float = TIME_LIMIT_SECONDS
+    folds: bool = True
+    find_parameter: Callable[[str], str | None] = find_no_parameter
 
 
 class TextTable(ABC, Generic[Rules]):

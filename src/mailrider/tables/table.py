@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
 
 class Table(Protocol):
-    """One `type:name`.  Lookups are synchronous here: these tables are in memory or in a local file."""
+    """One `type:name`.
+
+    Lookups are synchronous: most tables are in memory or in a local file.  Those that ask a server keep to a time limit,
+    and deliveries wait for them as long (`docs/tables.md`).
+    """
 
     @property
     def title(self) -> str:
@@ -17,6 +22,14 @@ class Table(Protocol):
 
         Raises `errors.TableTrouble` when it could not answer: that is a deferral, never a miss.
         """
+
+
+@runtime_checkable
+class ListedTable(Protocol):
+    """A table that can name all that it has."""
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Keys and values, in the table's own order.  Raises `errors.TableTrouble`."""
 
 
 def takes_partial_keys(table: Table) -> bool:
