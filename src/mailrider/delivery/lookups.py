@@ -79,23 +79,25 @@ def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | 
     if not settings.smtp_generic_maps:
         return None
     title = f"{settings.transport.value}_generic_maps"
+    origin = settings.myorigin
+    generic = Generic(
+        table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn),
+        extensions=Extensions(settings.recipient_delimiter, "generic" in settings.propagate_unmatched_extensions),
+        completion=Completion(origin=origin, domain=settings.mydomain),
+        own_domain=own_domain_test(settings, warn),
+        title=title,
+        warn=warn,
+    )
+    return generic.rewrite
+
+
+def own_domain_test(settings: Settings, warn: Callable[[str], None]) -> Callable[[str], bool]:
+    """Knows the domains whose users may be looked up without one.  Raises `WrongConfiguration`."""
     own = open_domain_list(
         "mydestination",
         " ".join(settings.mydestination),
         parent_domains="mydestination" in settings.parent_domain_matches_subdomains,
         warn=warn,
     )
-    origin = settings.myorigin
-
-    def is_own_domain(domain: str) -> bool:
-        return domain.lower() == origin.lower() or own.matches(domain)
-
-    generic = Generic(
-        table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn),
-        extensions=Extensions(settings.recipient_delimiter, "generic" in settings.propagate_unmatched_extensions),
-        completion=Completion(origin=origin, domain=settings.mydomain),
-        own_domain=is_own_domain,
-        title=title,
-        warn=warn,
-    )
-    return generic.rewrite
+    origin = settings.myorigin.lower()
+    return lambda domain: domain.lower() == origin or own.matches(domain)

@@ -15,6 +15,7 @@ from mailrider.delivery.session import Session
 from mailrider.events import Noted, Observer, Warned
 from mailrider.model.request import BodyType, DeliveryRequest, Envelope
 from mailrider.smtp import commands
+from mailrider.smtp.authentication import withhold_identity
 from mailrider.smtp.chunked import ChunkedTransaction
 from mailrider.smtp.transaction import NO_PROBE, Order, Transaction
 from mailrider.smtp.xforward import forward_client
@@ -63,7 +64,7 @@ def make_transaction(
 
     order = Order(
         session.peer,
-        commands.mail_from(envelope, offered, content.size_octets, converting=converting, quote=quote),
+        _mail_from(session, envelope, content.size_octets, converting=converting, quote=quote),
         tuple([commands.rcpt_to(recipients[index], offered, quote=quote) for index in indexes]),
         open_content,
         keep_open,
@@ -93,6 +94,13 @@ def _make_fields(progress: Progress, indexes: list[int]) -> tuple[bytes, ...]:
         recipient=recipient.address,
         rewrite=profile.lookups.generic,
     )
+
+
+def _mail_from(session: Session, envelope: Envelope, size_octets: int, *, converting: bool, quote: bool) -> bytes:
+    """MAIL FROM; with `smtp_send_dummy_mail_auth` it says that who logged in does not vouch for the sender."""
+    line = commands.mail_from(envelope, session.offered, size_octets, converting=converting, quote=quote)
+    policy = session.profile.login
+    return withhold_identity(line) if policy is not None and policy.withholds_sender and session.login is not None else line
 
 
 def _fit_to(

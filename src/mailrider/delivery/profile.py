@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from mailrider.content.fit import Fitting
 from mailrider.content.mime import Limits
+from mailrider.delivery.login import LoginPolicy
+from mailrider.delivery.login_policy import make_login_policy
 from mailrider.delivery.lookups import Lookups, open_lookups
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
@@ -62,7 +64,6 @@ class Profile:
     probe_target: str
     relayhost: str
     best_mx_transport: str
-    tls_level: str
     idna2003: bool
     assume_final: bool
     flags: str
@@ -73,6 +74,7 @@ class Profile:
     pix_delay_seconds: float
     lookups: Lookups
     fitting: Fitting
+    login: LoginPolicy | None
     settings: Settings
 
     @property
@@ -120,7 +122,6 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         probe_target=settings.smtp_address_verify_target,
         relayhost=settings.text("relayhost"),
         best_mx_transport=settings.best_mx_transport,
-        tls_level=settings.smtp_tls_security_level,
         idna2003=settings.enable_idna2003_compatibility,
         assume_final=settings.transport is Transport.LMTP and ("X" in settings.delivery_flags or settings.lmtp_assume_final),
         flags=settings.delivery_flags,
@@ -131,6 +132,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         pix_delay_seconds=settings.smtp_pix_workaround_delay_time,
         lookups=lookups,
         fitting=make_fitting(settings, lookups),
+        login=make_login_policy(settings, warn),
         settings=settings,
     )
 

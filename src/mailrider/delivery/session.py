@@ -7,13 +7,17 @@ there is none; a server that was reached and then refused counts as contacted, o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import NamedTuple
 
 from mailrider.delivery.internationalization import needs_smtputf8
+from mailrider.delivery.login import log_in
 from mailrider.delivery.profile import Profile
+from mailrider.delivery.security import SecureTurn
 from mailrider.delivery.terms import filter_replies, make_terms
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
+from mailrider.errors import ConnectionLost, TimedOut
 from mailrider.events import (
     ConnectionOpened,
     Noted,
@@ -25,18 +29,20 @@ from mailrider.events import (
 )
 from mailrider.model import status as status_code
 from mailrider.model.request import DeliveryRequest
-from mailrider.model.server import Family, Server
+from mailrider.model.server import Server
+from mailrider.model.tls import TlsFacts
 from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.dial import DialFailure, dial
 from mailrider.net.stream import SocketStream
 from mailrider.smtp.capabilities import Capabilities
-from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening, take_leave
+from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note, ReplyParser
-
-UNENCRYPTED_LEVELS = frozenset({"", "none", "may"})
-"""Levels of `smtp_tls_security_level` at which mail may go out in clear."""
+from mailrider.smtp.trouble import Trouble
+from mailrider.tls.channel import BrokenChannel, Channel
+from mailrider.trust.decision import NO_TLS
+from mailrider.trust.policy import Policy
 
 
 class Session:
@@ -44,11 +50,15 @@ class Session:
 
     `uses` counts the messages that it was given, `kept_for` the cache keys under which it lies while idle.  `delays_dot`:
     the final dot is sent after a pause (`smtp_pix_workarounds`).  `bdat_proved`: the server has taken BDAT before.
+    `login` is the identity of the credential that we logged in with, None where we did not.  `tls` is what TLS has shown, None
+    in clear text; `channel` is the TLS connection itself, for channel bindings; `policy` is under which it was opened.
+    `may_fall_back`: mail that is caught in trouble here may be sent in clear; `falls_back`: some was caught.
     """
 
     __slots__ = (
-        "bdat_proved", "connection", "delays_dot", "is_best_exchanger", "kept_for", "observer", "offered", "opened_seconds",
-        "peer", "profile", "queue_id", "relay", "server", "uses",
+        "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for", "login",
+        "may_fall_back", "observer", "offered", "opened_seconds", "peer", "policy", "profile", "queue_id", "relay", "server",
+        "tls", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +75,12 @@ class Session:
         self.is_best_exchanger = False
         self.delays_dot = False
         self.bdat_proved = False
+        self.login: Hashable | None = None
+        self.tls: TlsFacts | None = None
+        self.channel: Channel | BrokenChannel | None = None
+        self.policy: Policy = NO_TLS
+        self.may_fall_back = False
+        self.falls_back = False
         self.kept_for: tuple[object, ...] = ()
         self.peer = server.name_and_address
         self.relay = server.relay
@@ -74,6 +90,31 @@ class Session:
         self.server = server
         self.peer = server.name_and_address
         self.relay = server.relay
+
+    @property
+    def may_be_kept(self) -> bool:
+        """With TLS a connection is kept only where the policy says so (`smtp_tls_connection_reuse`)."""
+        return self.tls is None or self.policy.reuse
+
+    def object_to(self, request: DeliveryRequest) -> Callable[[Capabilities], Refusal | None]:
+        """What the server lacks that this request needs.
+
+        Another server may have it; the last one decides (since Postfix 3.11; before, the first one did).
+        """
+
+        def object_to(offered: Capabilities) -> Refusal | None:
+            if not request.envelope.smtputf8 or offered.smtputf8 or not needs_smtputf8(request):
+                return None
+            text = f"SMTPUTF8 is required, but was not offered by host {self.peer}"
+            return Refusal(Scope.MESSAGE, status_code.UTF8_UNSUPPORTED, text, soft_before_last=True)
+
+        return object_to
+
+    def caught_in(self, trouble: Trouble) -> bool:
+        """Whether mail that was caught in this trouble is for another try in clear."""
+        broke = isinstance(trouble.cause, ConnectionLost | TimedOut)
+        self.falls_back = self.may_fall_back and self.tls is not None and broke
+        return self.falls_back
 
     def is_expired(self, now_seconds: float) -> bool:
         """Past the time or the number of uses for which a connection may be kept."""
@@ -95,10 +136,14 @@ class Session:
 
 
 class NoSession(NamedTuple):
-    """Why there is none.  `session` is what was begun with a server that took the connection and then refused."""
+    """Why there is none.  `session` is what was begun with a server that took the connection and then refused.
+
+    `falls_back`: TLS was in the way, and the server may be tried again in clear.
+    """
 
     failure: Failure
     session: Session | None
+    falls_back: bool = False
 
 
 async def open_session(
@@ -110,8 +155,15 @@ async def open_session(
     *,
     age_seconds: float,
     is_best_exchanger: bool,
+    destination: str = "",
+    turn: SecureTurn | None = None,
+    may_fall_back: bool = False,
 ) -> Session | NoSession:
-    """Connect, be greeted, learn what the server can, and whether that will do for this request."""
+    """Connect, be greeted, begin TLS, learn what the server can, whether that will do for this request, and log in.
+
+    `destination` is the element of the next hop that led to the server, as it was written.  `turn` is what TLS has to do in it
+    (none: nothing), and `may_fall_back` whether there may be another try without.
+    """
     dialled = await dial(server, profile.dialling)
     if dialled.warning is not None:
         observer(Warned(dialled.warning))
@@ -129,52 +181,48 @@ async def open_session(
     terms = make_terms(
         server, profile, request, observer, age_seconds=age_seconds, is_best_exchanger=is_best_exchanger
     )
-    opening = Opening(terms, lambda text: observer(Warned(text)))
+    terms = replace(terms, object_to=session.object_to(request))
+    opening = Opening(terms, lambda text: observer(Warned(text)), lambda text: observer(Noted(text)))
+    if turn is not None:
+        session.policy, session.may_fall_back = turn.policy, may_fall_back
+        opening.begin_with(turn.terms())
+        connection.make_channel = lambda: turn.make_channel(opening.server_name)
     try:
         await connection.run(opening.run(connection.wire))
     except BaseException:
         connection.close()  # cancelled: nobody waits for this session any more
         raise
     session.delays_dot = DELAY_DOTCRLF in opening.pix_workarounds
+    if turn is not None and opening.encrypted:
+        session.tls, session.channel = turn.facts, turn.channel
     result = opening.result
     if isinstance(result, Capabilities):
-        return _admit(session, result, request)
+        _admit(session, result)
+        return await _log_in(session, request, destination)
     if isinstance(result, Refusal):
-        return NoSession(failure_of_refusal(result, server.host), session)
+        falls_back = opening.handshake_failed and may_fall_back
+        return NoSession(failure_of_refusal(result, server.host), session, falls_back)
     assert result is not None
-    return NoSession(failure_of_trouble(result, session.peer), session)
+    return NoSession(failure_of_trouble(result, session.peer), session, session.caught_in(result))
 
 
-def _admit(session: Session, offered: Capabilities, request: DeliveryRequest) -> Session | NoSession:
-    """The server has let us in: are its terms acceptable?"""
-    profile, observer = session.profile, session.observer
+def _admit(session: Session, offered: Capabilities) -> None:
+    """The server has let us in."""
     if offered.smtputf8 and not offered.eight_bit_mime:
-        observer(Noted(f"host {session.peer} offers SMTPUTF8 support, but not 8BITMIME"))
+        session.observer(Noted(f"host {session.peer} offers SMTPUTF8 support, but not 8BITMIME"))
         offered = replace(offered, eight_bit_mime=True)
-    failure = None
-    if request.envelope.smtputf8 and not offered.smtputf8 and needs_smtputf8(request):
-        failure = _refuse_without_smtputf8(session)
-    elif session.server.family is not Family.UNIX and profile.tls_level not in UNENCRYPTED_LEVELS:
-        failure = _refuse_clear_text(session, offered)
-    if failure is not None:
-        session.connection.run(take_leave(session.connection.wire, await_reply=profile.await_quit))
-        return NoSession(failure, session)
     session.offered = offered
     session.connection.pipelining = offered.pipelining
-    observer(ConnectionOpened(session.queue_id, session.server, offered.names()))
-    return session
+    session.observer(ConnectionOpened(session.queue_id, session.server, offered.names()))
 
 
-def _refuse_without_smtputf8(session: Session) -> Failure:
-    """Another server may have it; the last one decides (since Postfix 3.11; before, the first one did)."""
-    text = f"SMTPUTF8 is required, but was not offered by host {session.peer}"
-    return Failure(Scope.MESSAGE, status_code.UTF8_UNSUPPORTED, text, soft_before_last=True)
-
-
-def _refuse_clear_text(session: Session, offered: Capabilities) -> Failure:
-    """TLS is demanded and not there yet: the mail waits rather than going out in clear."""
-    if offered.starttls:
-        text = "TLS is required, but our TLS engine is unavailable"
-        return Failure(Scope.SITE, status_code.TLS_UNAVAILABLE, text)
-    text = f"TLS is required, but was not offered by host {session.peer}"
-    return Failure(Scope.SITE, status_code.TLS_NOT_OFFERED, text)
+async def _log_in(session: Session, request: DeliveryRequest, destination: str) -> Session | NoSession:
+    """With `smtp_sasl_auth_enable`: the last step before mail."""
+    if session.profile.login is None:
+        return session
+    try:
+        failure = await log_in(session, request.envelope.sender, destination)
+    except BaseException:
+        session.connection.close()
+        raise
+    return session if failure is None else NoSession(failure, session)

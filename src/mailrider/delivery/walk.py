@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from mailrider.delivery.attempt import DONE, Course, attempt
 from mailrider.delivery.cache import ConnectionCache
+from mailrider.delivery.hop import Hops
 from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
+from mailrider.delivery.security import SecureTurn, Security
 from mailrider.delivery.session import NoSession, Session, open_session
 from mailrider.delivery.trouble import Failure
 from mailrider.events import ConnectFailed, HandedOver, Warned
@@ -27,6 +29,7 @@ from mailrider.route.exchangers import NotFound
 from mailrider.route.itinerary import Itinerary
 from mailrider.route.nexthop import Destination
 from mailrider.smtp.refusal import Scope
+from mailrider.trust.policy import NoPolicy, Policy
 
 
 class Means(NamedTuple):
@@ -36,13 +39,15 @@ class Means(NamedTuple):
     cache: ConnectionCache
     wheel: DeadlineWheel
     peers: PeerMemory
+    security: Security
 
 
 class Walk:
     """A request under way.  `interrupted` is set from outside to end it before the next server."""
 
     __slots__ = (
-        "_destination_key", "_itinerary", "_lent", "_load", "_means", "_progress", "_store", "_used_kept", "interrupted",
+        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_progress", "_store", "_used_kept",
+        "interrupted",
     )  # fmt: skip
 
     def __init__(self, progress: Progress, itinerary: Itinerary, means: Means, *, load: bool, store: bool) -> None:
@@ -51,6 +56,7 @@ class Walk:
         self._means = means
         self._load = load
         self._store = store
+        self._hops = Hops(progress.request, progress.profile, means.security, progress.observer)
         self._destination_key: Hashable | None = None
         self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
@@ -70,6 +76,7 @@ class Walk:
                 itinerary.servers_not_found(loop=found.loop)
                 continue
             progress.latest = None
+            self._hops.turn_to(destination, found.exchanger)
             servers: Sequence[Server] = found.servers
             if self._used_kept:
                 servers = [server for server in servers if (server.address, server.port) not in self._used_kept]
@@ -92,33 +99,59 @@ class Walk:
         elif not cache.on_demand:
             self._load = self._store = False
         if self._load or self._store:
-            self._destination_key = ("destination", self._request_key(), destination.text)
+            self._destination_key = ("destination", self._request_key(), self._sender_login(), destination.text)
 
     def _request_key(self) -> Hashable:
         request = self._progress.request
         return (request.service, request.envelope.smtputf8)
 
-    def _endpoint_key(self, server: Server) -> Hashable:
-        return ("endpoint", self._request_key(), server.address, server.port)
+    def _endpoint_key(self, server: Server, policy: Policy, login: Hashable | None = None) -> Hashable:
+        if login is None and self._progress.profile.login is not None:
+            login = self._login_at(server)
+        return ("endpoint", self._request_key(), login, policy.identity, server.address, server.port)
+
+    def _sender_login(self) -> Hashable | None:
+        """Whom the sender alone makes us, None where that is left to the server."""
+        policy = self._progress.profile.login
+        return policy.sender_identity(self._progress.request.envelope.sender) if policy is not None else None
+
+    def _login_at(self, server: Server) -> Hashable | None:
+        """Who we would be to a server: a connection serves only those who would log in with the same credential."""
+        policy = self._progress.profile.login
+        if policy is None:
+            return None
+        return policy.identity(self._progress.request.envelope.sender, server.host, self._hops.nexthop)
 
     async def _use_kept_sessions(self) -> None:
         """First one that was kept for the destination, then those to its best servers."""
         itinerary, cache, ledger = self._itinerary, self._means.cache, self._progress.ledger
         if self._destination_key is not None and itinerary.candidates:
             while ledger.open and (session := cache.take(self._destination_key)) is not None:
-                if await self._use_kept(session):
+                if not await self._still_fits(session):
+                    session.connection.close()
+                elif await self._use_kept(session):
                     break
-        if not ledger.open:
+        if not ledger.open or not len(cache):
             return
         best = [server for server in itinerary.candidates if server.preference == itinerary.best_preference]
         for server in best:
-            while ledger.open and (session := cache.take(self._endpoint_key(server))) is not None:
+            policy = await self._hops.find_policy(server)
+            if isinstance(policy, NoPolicy):
+                continue
+            while ledger.open and (session := cache.take(self._endpoint_key(server, policy))) is not None:
                 session.is_best_exchanger = True
                 session.serve_as(server)
                 if await self._use_kept(session):
                     break
             if not itinerary.candidates:
                 break
+
+    async def _still_fits(self, session: Session) -> bool:
+        """Whether a connection that was kept for the destination would be opened in the same way today."""
+        if session.login is not None and session.login != self._login_at(session.server):
+            return False  # the password has changed since
+        policy = await self._hops.find_policy(session.server)
+        return isinstance(policy, Policy) and policy.identity == session.policy.identity
 
     async def _use_kept(self, session: Session) -> bool:
         """Deliver over a kept connection; False if it turned out to be dead."""
@@ -136,6 +169,7 @@ class Walk:
             session.connection.close()
             return False
         self._put_away(session)
+        self._fall_back(session)
         return True
 
     def _put_away(self, session: Session) -> None:
@@ -144,7 +178,7 @@ class Walk:
         if session is self._lent:
             self._lent = None
             self._means.cache.settle(session)
-        elif connection.reusable and self._store and not session.is_expired(connection.now_seconds):
+        elif connection.reusable and self._keeps(session) and not session.is_expired(connection.now_seconds):
             self._means.cache.keep(session, self._take_keys(session))
         else:
             if connection.reusable:
@@ -152,10 +186,19 @@ class Walk:
             if not connection.is_leaving:
                 connection.close()
 
+    def _keeps(self, session: Session) -> bool:
+        return self._store and session.may_be_kept
+
+    def _fall_back(self, session: Session) -> None:
+        """Some mail was caught when TLS broke: it goes to the same server in clear."""
+        if session.falls_back:
+            self._hops.fall_back(session.server)
+            self._itinerary.try_again(session.server)
+
     def _take_keys(self, session: Session) -> tuple[Hashable, ...]:
         """The cache keys of a good session; only the first one lies under the destination."""
         destination, self._destination_key = self._destination_key, None
-        endpoint = self._endpoint_key(session.server)
+        endpoint = self._endpoint_key(session.server, session.policy, session.login)
         return (endpoint,) if destination is None else (destination, endpoint)
 
     async def _attempt(self, session: Session) -> Course:
@@ -170,9 +213,10 @@ class Walk:
                 self._lent = session
                 turn.lend()
 
-        released = lend if turn is not None and self._store else None
+        keep = self._keeps(session)
+        released = lend if turn is not None and keep else None
         try:
-            return await attempt(session, self._progress, lambda: itinerary.at_last_server, self._store, released)
+            return await attempt(session, self._progress, lambda: itinerary.at_last_server, keep, released)
         except BaseException:
             session.connection.close()  # cancelled in the middle of things: nobody is there any more for the replies
             raise
@@ -185,9 +229,13 @@ class Walk:
             server = itinerary.next_server()
             if server is None:
                 return
-            session = self._take_kept_backup(server)
+            policy = await self._hops.choose_policy(server)
+            if not isinstance(policy, Policy):
+                progress.latest = policy or progress.latest
+                continue
+            session = self._take_kept_backup(server, policy)
             if session is None:
-                opened = await self._open(server)
+                opened = await self._open(server, policy)
                 if isinstance(opened, NoSession):
                     await self._account_for_no_session(opened, server)
                     continue
@@ -200,22 +248,23 @@ class Walk:
                 itinerary.try_again(server)
                 continue
             self._put_away(session)
+            self._fall_back(session)
 
     def _learn(self, course: Course, server: Server) -> None:
         if course is Course.NO_BDAT:
             self._means.peers.remember_bdat_failure(server)
 
-    def _take_kept_backup(self, server: Server) -> Session | None:
+    def _take_kept_backup(self, server: Server, policy: Policy) -> Session | None:
         """Kept connections to the best servers have been used by now; one to a backup may still lie there."""
         if not self._load or server.preference == self._itinerary.best_preference:
             return None
-        session = self._means.cache.take(self._endpoint_key(server))
+        session = self._means.cache.take(self._endpoint_key(server, policy))
         if session is not None:
             session.serve_as(server)
         return session
 
-    async def _open(self, server: Server) -> Session | NoSession:
-        progress, request = self._progress, self._progress.request
+    async def _open(self, server: Server, policy: Policy) -> Session | NoSession:
+        progress, request, hops = self._progress, self._progress.request, self._hops
         if request.turn is not None:
             await request.turn.regain()
         opened = await open_session(
@@ -226,6 +275,9 @@ class Walk:
             progress.observer,
             age_seconds=progress.clock.wall_seconds() - request.arrival_seconds,
             is_best_exchanger=server.preference == self._itinerary.best_preference,
+            destination=hops.nexthop,
+            turn=SecureTurn(self._means.security, policy, server, self._tls_key(server), request.queue_id, progress.observer),
+            may_fall_back=hops.may_fall_back(policy, server),
         )
         session = opened if isinstance(opened, Session) else opened.session
         if session is not None and not session.connection.gone:
@@ -234,6 +286,10 @@ class Walk:
                 session.offered = replace(session.offered, chunking=False)
         return opened
 
+    def _tls_key(self, server: Server) -> Hashable:
+        """Whose TLS session may be resumed: this service's, with this server, on the way to this next hop."""
+        return (self._progress.request.service, self._hops.nexthop, server.host, server.address, server.port)
+
     async def _account_for_no_session(self, refused: NoSession, server: Server) -> None:
         progress = self._progress
         if refused.session is None:
@@ -241,8 +297,11 @@ class Walk:
             progress.observer(ConnectFailed(progress.request.queue_id, server, refused.failure.text))
         else:
             progress.connection_use = 1
-            last = self._itinerary.at_last_server
+            last = self._itinerary.at_last_server and not refused.falls_back
             await progress.fail_all(refused.failure, refused.session, last_server=last)
+            if refused.falls_back:
+                self._hops.fall_back(server)
+                self._itinerary.dial_again(server)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

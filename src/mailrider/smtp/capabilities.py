@@ -25,7 +25,8 @@ _WORD = re.compile(r"[^ \t]+")
 class Capabilities:
     """The extensions that may be used on a connection, after discarding.
 
-    `size_limit_octets` is 0 where the server names none.  `name` is how it calls itself.
+    `size_limit_octets` is 0 where the server names none.  `name` is how it calls itself.  `auth` holds the mechanisms of
+    all AUTH lines; `announces_auth` is true even where there are none on them.
     """
 
     name: str = ""
@@ -40,6 +41,7 @@ class Capabilities:
     chunking: bool = False
     requiretls: bool = False
     xforward: frozenset[str] = frozenset()
+    announces_auth: bool = False
     auth: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
@@ -90,6 +92,7 @@ def parse_capabilities(reply: Reply, discard: Collection[str] = ()) -> Capabilit
         chunking="CHUNKING" in found,
         requiretls="REQUIRETLS" in found,
         xforward=frozenset(word.upper() for words in found.get("XFORWARD", []) for word in words),
+        announces_auth="AUTH" in found,
         auth=tuple(word.upper() for words in found.get("AUTH", []) for word in words),
         warnings=tuple(warnings),
     )

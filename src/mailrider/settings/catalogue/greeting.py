@@ -68,7 +68,7 @@ class Greeting(Section, title="conversation"):
     )  # fmt: skip
     smtp_send_dummy_mail_auth = Flag(
         "no", "Add AUTH=<> to MAIL in sessions that logged in.",
-        since="2.9", in_effect=False,
+        since="2.9", in_effect=True,
     )  # fmt: skip
     smtp_send_xforward_command = Flag(
         "no", "Tell a server that offers XFORWARD who submitted the message.",

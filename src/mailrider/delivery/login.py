@@ -1,0 +1,235 @@
+"""Logging in to a server that has let us in and offers AUTH (`smtp_sasl_...`).
+
+The rules of smtp(8):
+
+* AUTH is not announced: the mail goes out without login, even where there is a password.
+* There is no entry in the password maps: the same, and nobody warns.
+* There is one, and no mechanism fits: the server counts as failed, 4.7.0; mail that should be authenticated never goes out
+  without.
+* A refusal, or trouble during the exchange, fails the server too; the next one is tried.
+
+What a mechanism must be depends on the session: in clear text `smtp_sasl_security_options`, inside TLS the `_tls_` option, and
+inside TLS with a certificate that was verified the `_tls_verified_` option.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
+from mailrider.errors import TableTrouble
+from mailrider.events import Warned
+from mailrider.model import status as status_code
+from mailrider.sasl.choice import NoMechanism, Rules, choose_mechanism
+from mailrider.sasl.mechanism import Identity, Mechanism
+from mailrider.sasl.secret import Secret
+from mailrider.smtp.authentication import Login, LoginTerms, cannot_authenticate, no_mechanism_offered
+from mailrider.smtp.handshake import take_leave
+from mailrider.smtp.refusal import Refusal, Scope
+from mailrider.smtp.reply import Reply
+from mailrider.trust.credentials import Credential, CredentialBook
+from mailrider.trust.failed_logins import FailedLogin, FailedLogins
+
+if TYPE_CHECKING:
+    from mailrider.delivery.session import Session
+    from mailrider.model.tls import TlsFacts
+
+WRONG_CREDENTIALS = 535
+"""The only refusal that is remembered (RFC 4954 §6)."""
+
+BLOCKING = frozenset(("GSSAPI",))
+"""Mechanisms whose beginning asks the network: they get a thread."""
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from (`trust.tokens.TokenKeeper`)."""
+
+    async def get(self, path: str) -> Secret | str:
+        """A token that is good for a while, or, as text, why there is none."""
+
+    def distrust(self, path: str) -> None:
+        """A server did not take the token, whatever its time of expiry says."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPolicy:
+    """What the settings say about logging in over one transport.
+
+    `accepts` is `smtp_sasl_mechanism_filter`, None where there is none.  `clear`, `encrypted` and `verified` are the rules
+    of the three states of a session.
+    """
+
+    book: CredentialBook
+    clear: Rules
+    encrypted: Rules
+    verified: Rules
+    accepts: Callable[[str], bool] | None = None
+    tokens: TokenSource | None = None
+    failed: FailedLogins | None = None
+    sends_authzid: bool = False
+    soft_bounce: bool = True
+    withholds_sender: bool = False
+
+    def rules_for(self, tls: TlsFacts | None) -> Rules:
+        """What a mechanism must be in this session."""
+        if tls is None:
+            return self.clear
+        return self.verified if tls.verified else self.encrypted
+
+    def sender_identity(self, sender: str) -> Hashable | None:
+        """The credential that a sender has, whatever the server; None where it has none."""
+        try:
+            credential = self.book.find_for_sender(sender)
+        except TableTrouble:
+            return _nobody()
+        return credential.identity if credential is not None else None
+
+    def identity(self, sender: str, host: str, destination: str) -> Hashable | None:
+        """Who a sender would be to a server; None where there would be no login."""
+        try:
+            credential = self.book.find(sender, host, destination)
+        except TableTrouble:
+            return _nobody()
+        return credential.identity if credential is not None else None
+
+
+def _nobody() -> Hashable:
+    """What equals nothing: where a table cannot answer, no connection is shared."""
+    return object()
+
+
+async def log_in(session: Session, sender: str, destination: str) -> Failure | None:
+    """Log in where that is possible and wanted.  What comes back is why the server cannot be used; QUIT has been said then.
+
+    `destination` is the element of the next hop that led here, as it was written.
+    """
+    policy = session.profile.login
+    if policy is None or not session.offered.announces_auth:
+        return None
+    attempt = _Attempt(session, policy)
+    try:
+        failure = await attempt.run(sender, destination)
+    except TableTrouble as trouble:
+        attempt.warn(str(trouble))
+        text = f"local data error while talking to {session.peer}"
+        failure = Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, text)
+    connection = session.connection
+    if failure is not None and not connection.is_leaving:
+        connection.run(take_leave(connection.wire, await_reply=session.profile.await_quit))
+    return failure
+
+
+class _Attempt:
+    """One try at one server."""
+
+    __slots__ = ("_policy", "_session")
+
+    def __init__(self, session: Session, policy: LoginPolicy) -> None:
+        self._session = session
+        self._policy = policy
+
+    def warn(self, text: str) -> None:
+        """Tell the postmaster."""
+        self._session.observer(Warned(text, self._session.queue_id))
+
+    async def run(self, sender: str, destination: str) -> Failure | None:
+        """Raises `TableTrouble`."""
+        session, policy = self._session, self._policy
+        offered = self._filter()
+        credential = policy.book.find(sender, session.server.host, destination)
+        if credential is None:
+            return None
+        if not offered:
+            return _fail(no_mechanism_offered(session.peer))
+        if (known := self._find_failure(credential)) is not None:
+            return known
+        secret = await self._find_secret(credential)
+        if isinstance(secret, str):
+            return self._cannot(secret)
+        mechanism = self._choose(offered, credential, secret)
+        if isinstance(mechanism, NoMechanism):
+            for warning in mechanism.warnings:
+                self.warn(warning)
+            return self._cannot(mechanism.reason)
+        failure = await self._converse(mechanism, credential)
+        if failure is None:
+            session.login = credential.identity
+        return failure
+
+    def _filter(self) -> tuple[str, ...]:
+        """The mechanisms that the operator lets through."""
+        session, accepts = self._session, self._policy.accepts
+        words = session.offered.auth
+        kept = words if accepts is None else tuple(word for word in words if accepts(word))
+        if not words:
+            session.observer(Warned(f"{session.relay} offered null AUTH mechanism list"))
+        elif not kept:
+            session.observer(Warned(f"{session.relay} offered no supported AUTH mechanisms: '{' '.join(words)}'"))
+        return kept
+
+    def _find_failure(self, credential: Credential) -> Failure | None:
+        """What the server said when this very login failed not long ago."""
+        failed, host = self._policy.failed, self._session.server.host
+        known = failed.find(host, credential.user, credential.secret) if failed is not None else None
+        if known is None:
+            return None
+        status = status_code.soften(known.status) if self._policy.soft_bounce else known.status
+        text = f"SASL [CACHED] authentication failed; server {host} said: {known.text}"
+        return Failure(Scope.SITE, status, text, host, known.text)
+
+    async def _find_secret(self, credential: Credential) -> Secret | str:
+        """The password, or an access token; as text, why there is none."""
+        if not credential.token_file or self._policy.tokens is None:
+            return credential.secret
+        return await self._policy.tokens.get(credential.token_file)
+
+    def _choose(self, offered: tuple[str, ...], credential: Credential, secret: Secret) -> Mechanism | NoMechanism:
+        session, profile = self._session, self._session.profile
+        identity = Identity(
+            user=credential.user,
+            secret=secret,
+            sends_authzid=self._policy.sends_authzid,
+            service=profile.transport.value,
+            host=session.server.host,
+            own_name=profile.own_name,
+        )
+        rules = self._policy.rules_for(session.tls)
+        return choose_mechanism(offered, rules, identity, has_token=bool(credential.token_file))
+
+    async def _converse(self, mechanism: Mechanism, credential: Credential) -> Failure | None:
+        session, policy = self._session, self._policy
+        initial = await asyncio.to_thread(mechanism.begin) if mechanism.name in BLOCKING else mechanism.begin()
+        if mechanism.failure:
+            if mechanism.warning:
+                self.warn(mechanism.warning)
+            return self._cannot(mechanism.failure)
+        profile, connection = session.profile, session.connection
+        terms = LoginTerms(session.peer, profile.lmtp, policy.soft_bounce, profile.await_quit)
+        login = Login(mechanism, initial, terms, self.warn)
+        await connection.run(login.run(connection.wire))
+        result = login.result
+        if isinstance(result, Reply):
+            return None
+        if isinstance(result, Refusal):
+            if result.reply is not None and result.reply.code == WRONG_CREDENTIALS:
+                self._remember(credential, result.reply)
+            return failure_of_refusal(result, session.server.host)
+        assert result is not None
+        return failure_of_trouble(result, session.peer)
+
+    def _remember(self, credential: Credential, reply: Reply) -> None:
+        if credential.token_file and self._policy.tokens is not None:
+            self._policy.tokens.distrust(credential.token_file)  # a new token may do, so the login is not hopeless
+        elif self._policy.failed is not None:
+            failed = FailedLogin(reply.status, reply.text)
+            self._policy.failed.remember(self._session.server.host, credential.user, credential.secret, failed)
+
+    def _cannot(self, reason: str) -> Failure:
+        return _fail(cannot_authenticate(self._session.peer, reason))
+
+
+def _fail(text: str) -> Failure:
+    return Failure(Scope.SITE, status_code.LOGIN_FAILED, text)
