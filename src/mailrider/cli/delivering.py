@@ -155,15 +155,19 @@ async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, row
     _check_nexthops(batch, engine)
     stopping = _stop_on_signals(engine)
     shelf = MessageShelf(engine.clock.monotonic_seconds)
-    burst = Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
+
+    def make_burst() -> Burst:
+        return Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
+
     try:
         if batch.sequential:
             for position, parcel in enumerate(batch.parcels):
                 if parcel.pause_seconds:
                     await asyncio.wait([stopping], timeout=parcel.pause_seconds)
-                await burst.run(_Consignment(position, parcel, engine, rows, shelf).portions())
+                # Each request is an attempt of its own: what the one before met does not suspend it.
+                await make_burst().run(_Consignment(position, parcel, engine, rows, shelf).portions())
         else:
-            await burst.run(
+            await make_burst().run(
                 portion
                 for position, parcel in enumerate(batch.parcels)
                 for portion in _Consignment(position, parcel, engine, rows, shelf).portions()
