@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import DeliveryRequest, Recipient, Transport
 from mailrider.model.server import Server
+from mailrider.model.tls import TlsFacts
 
 
 class RecipientSettled(NamedTuple):
@@ -94,6 +95,23 @@ class ConnectionOpened(NamedTuple):
     features: tuple[str, ...]
 
 
+class TlsEstablished(NamedTuple):
+    """A TLS handshake is over; whether the peer will do is another question.  `logged`: the operator wants a line for it."""
+
+    queue_id: str
+    server: Server
+    facts: TlsFacts
+    logged: bool
+
+
+class TlsFailed(NamedTuple):
+    """A TLS handshake has failed (`SSL_connect error to H[A]:P: reason`)."""
+
+    queue_id: str
+    server: Server
+    reason: str
+
+
 class ConnectionClosed(NamedTuple):
     """A connection is gone, and how many messages it carried."""
 
@@ -126,6 +144,8 @@ Event = (
     | Noted
     | Warned
     | ConnectionOpened
+    | TlsEstablished
+    | TlsFailed
     | ConnectionClosed
     | CommandSent
     | ReplyReceived

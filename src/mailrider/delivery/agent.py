@@ -10,10 +10,11 @@ from mailrider.delivery.ledger import Ledger
 from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.progress import Progress
+from mailrider.delivery.security import make_security
 from mailrider.delivery.service_flags import meet_flags
 from mailrider.delivery.traffic import TrafficMemory
 from mailrider.delivery.walk import Means, Walk
-from mailrider.events import Observer, ignore_event
+from mailrider.events import Observer, Warned, ignore_event
 from mailrider.model.outcome import DeliveryReport, Recorder
 from mailrider.model.request import DeliveryRequest
 from mailrider.net.deadline import DeadlineWheel
@@ -42,7 +43,8 @@ class DeliveryAgent:
         observer: Observer = ignore_event,
     ) -> None:
         self._profile = profile
-        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock))
+        security = make_security(profile.settings, directory.resolver, clock, lambda text: observer(Warned(text)))
+        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock), security)
         self._clock = clock
         self._observer = observer
         self._traffic = TrafficMemory()

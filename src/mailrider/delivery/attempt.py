@@ -142,5 +142,5 @@ async def _account(
     elif undecided:
         failure = failure_of_trouble(trouble, session.peer)
         # Another server cannot read the message either.
-        last = is_last() or isinstance(trouble.cause, ContentUnreadable)
+        last = not session.caught_in(trouble) and (is_last() or isinstance(trouble.cause, ContentUnreadable))
         await progress.fail(undecided, failure, session, last_server=last, in_doubt=transaction.in_doubt)

@@ -12,7 +12,6 @@ from mailrider.model import status as status_code
 from mailrider.model.outcome import Action, Outcome, Recorded, Recorder, Status
 from mailrider.model.request import DeliveryRequest, Recipient
 
-
 _NOT_RECORDED = Recorded.NOT_RECORDED  # looking up a member of an Enum is dear until Python 3.12
 
 

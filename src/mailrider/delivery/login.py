@@ -24,12 +24,14 @@ from mailrider.errors import TableTrouble
 from mailrider.events import Warned
 from mailrider.model import status as status_code
 from mailrider.sasl.choice import NoMechanism, Rules, choose_mechanism
-from mailrider.sasl.mechanism import Identity, Mechanism
+from mailrider.sasl.mechanism import ChannelBinding, Identity, Mechanism
+from mailrider.sasl.scram import PLUS
 from mailrider.sasl.secret import Secret
 from mailrider.smtp.authentication import Login, LoginTerms, cannot_authenticate, no_mechanism_offered
 from mailrider.smtp.handshake import take_leave
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import Reply
+from mailrider.tls.channel import BrokenChannel
 from mailrider.trust.credentials import Credential, CredentialBook
 from mailrider.trust.failed_logins import FailedLogin, FailedLogins
 
@@ -42,6 +44,10 @@ WRONG_CREDENTIALS = 535
 
 BLOCKING = frozenset(("GSSAPI",))
 """Mechanisms whose beginning asks the network: they get a thread."""
+
+
+BINDING_KINDS = ("tls-exporter", "tls-unique", "tls-server-end-point")
+"""Best first: the first is that of TLS 1.3 (RFC 9266), the second that of the versions before (RFC 5929)."""
 
 
 class TokenSource(Protocol):
@@ -195,6 +201,7 @@ class _Attempt:
             service=profile.transport.value,
             host=session.server.host,
             own_name=profile.own_name,
+            bindings=find_bindings(session) if any(word.endswith(PLUS) for word in offered) else (),
         )
         rules = self._policy.rules_for(session.tls)
         return choose_mechanism(offered, rules, identity, has_token=bool(credential.token_file))
@@ -233,3 +240,12 @@ class _Attempt:
 
 def _fail(text: str) -> Failure:
     return Failure(Scope.SITE, status_code.LOGIN_FAILED, text)
+
+
+def find_bindings(session: Session) -> tuple[ChannelBinding, ...]:
+    """What a login can be tied to; nothing in clear text."""
+    channel = session.channel
+    if session.tls is None or channel is None or isinstance(channel, BrokenChannel):
+        return ()
+    found = ((kind, channel.binding(kind)) for kind in BINDING_KINDS)
+    return tuple(ChannelBinding(kind, octets) for kind, octets in found if octets)

@@ -19,7 +19,6 @@ from mailrider.model.request import DeliveryRequest
 from mailrider.smtp.refusal import Scope
 from mailrider.smtp.reply import Reply
 
-
 # For every recipient; looking up a member of an Enum is dear until Python 3.12.
 _SENT, _DELIVERABLE = Status.SENT, Status.DELIVERABLE
 _RELAYED, _DELIVERED = Action.RELAYED, Action.DELIVERED

@@ -33,6 +33,7 @@ def make_terms(
     return Terms(
         peer=server.name_and_address,
         relay=server.relay,
+        host=server.host,
         nexthop=request.nexthop,
         helo_name=profile.helo_name,
         own_name=profile.own_name,

@@ -14,6 +14,9 @@ Every object has `event`; where a clock was given also `time`, seconds since the
 `reply_replaced`     `relay`, `original`, `replacement`
 `noted`, `warned`    `queue_id` (empty where it belongs to no message), `text`
 `connection_opened`  `queue_id`, `relay`, `features`
+`tls_established`    `queue_id`, `relay`, `level`, `standing` (`Anonymous`, `Untrusted`, `Trusted`, `Verified`), `protocol`,
+                     `cipher`, `resumed`, `problem`
+`tls_failed`         `queue_id`, `relay`, `reason`
 `connection_closed`  `relay`, `uses`
 `command`, `reply`   `relay`, `line` or `text`: only where a transcript is wanted
 
@@ -41,8 +44,11 @@ from mailrider.events import (
     ReplyReceived,
     ReplyReplaced,
     ServerFailedSoftly,
+    TlsEstablished,
+    TlsFailed,
     Warned,
 )
+from mailrider.model.tls import TlsFacts
 
 _encode = json.JSONEncoder(separators=(", ", ": "), check_circular=False).encode
 
@@ -99,7 +105,15 @@ def _describe(event: Event) -> Fields:
 
 
 def _describe_connection(
-    event: ReplyGarbled | ReplyOverlong | ReplyReplaced | ConnectionOpened | ConnectionClosed | CommandSent | ReplyReceived,
+    event: ReplyGarbled
+    | ReplyOverlong
+    | ReplyReplaced
+    | ConnectionOpened
+    | TlsEstablished
+    | TlsFailed
+    | ConnectionClosed
+    | CommandSent
+    | ReplyReceived,
 ) -> Fields:
     """What happens on one connection."""
     fields: Fields = {"event": "", "relay": event.server.relay}
@@ -114,6 +128,10 @@ def _describe_connection(
             fields |= {"event": "reply_replaced", "original": event.original, "replacement": event.replacement}
         case ConnectionOpened():
             fields |= {"event": "connection_opened", "queue_id": event.queue_id, "features": event.features}
+        case TlsEstablished():
+            fields |= {"event": "tls_established", "queue_id": event.queue_id} | _describe_tls(event.facts)
+        case TlsFailed():
+            fields |= {"event": "tls_failed", "queue_id": event.queue_id, "reason": event.reason}
         case ConnectionClosed():
             fields |= {"event": "connection_closed", "uses": event.uses}
         case CommandSent():
@@ -121,6 +139,17 @@ def _describe_connection(
         case ReplyReceived():
             fields |= {"event": "reply", "text": event.text}
     return fields
+
+
+def _describe_tls(facts: TlsFacts) -> Fields:
+    return {
+        "level": facts.level.word,
+        "standing": facts.peer.standing.value,
+        "protocol": facts.protocol,
+        "cipher": facts.cipher,
+        "resumed": facts.resumed,
+        "problem": facts.peer.problem,
+    }
 
 
 def _describe_settled(event: RecipientSettled) -> Fields:

@@ -22,6 +22,8 @@ from mailrider.events import (
     ReplyOverlong,
     ReplyReplaced,
     ServerFailedSoftly,
+    TlsEstablished,
+    TlsFailed,
     Warned,
 )
 from mailrider.model.address import quote_local_part
@@ -105,6 +107,10 @@ class TextLog:
                 return f"{event.queue_id}: {event.text}" if event.queue_id else event.text
             case Warned():
                 return f"warning: {event.queue_id}: {event.text}" if event.queue_id else f"warning: {event.text}"
+            case TlsEstablished():
+                return _word_tls(event) if event.logged else None
+            case TlsFailed():
+                return f"SSL_connect error to {event.server.relay.lower()}: {event.reason}"
             case ReplyReplaced():
                 return f'{event.server.relay}: replacing server reply "{event.original}" with "{event.replacement}"'
             case ReplyOverlong():
@@ -113,6 +119,12 @@ class TextLog:
                 return _word_garbled(event)
             case _:
                 return None
+
+
+def _word_tls(event: TlsEstablished) -> str:
+    facts = event.facts
+    standing = facts.peer.standing.value
+    return f"{standing} TLS connection established to {event.server.relay.lower()}: {facts.summary()}"
 
 
 def _word_overlong(event: ReplyOverlong) -> str:

@@ -50,6 +50,11 @@ class Directory:
         self._nexthops: dict[str, tuple[Destination, ...]] = {}
         self._numeric: dict[str, Found | NotFound] = {}
 
+    @property
+    def resolver(self) -> Resolver:
+        """Whom it asks, for others who have questions about the same servers."""
+        return self._resolver
+
     def destinations(self, nexthop: str) -> tuple[Destination, ...]:
         """The elements of a next hop.  Raises `WrongUsage`."""
         found = self._nexthops.get(nexthop)

@@ -117,6 +117,11 @@ class Itinerary:
         self._addresses -= 1
         self._sessions -= 1
 
+    def dial_again(self, server: Server) -> None:
+        """The connection to this server came to nothing before a session began: dial it."""
+        self._servers.insert(0, server)
+        self._addresses -= 1
+
     def count_session(self) -> None:
         """A server has let us in: that counts towards the limit of sessions, whatever becomes of the message."""
         self._sessions += 1

@@ -54,9 +54,10 @@ class Terms:
     """How we open a conversation with one server.
 
     `peer` and `relay` are how the log calls it (`H[A]`, `H[A]:P`), `host` is its name.  `helo_name` is what we call
-    ourselves, `own_name` what we would recognise as ourselves; `detect_loops` is on for port 25 only.  `is_best_exchanger` tells whether
-    no better server exists, which makes a loop permanent.  `discard` gives the keywords that count as not announced, and
-    `pix_workarounds` what to do about a server that hides its greeting behind stars; both may raise `WireTrouble`.
+    ourselves, `own_name` what we would recognise as ourselves; `detect_loops` is on for port 25 only.  `is_best_exchanger`
+    tells whether no better server exists, which makes a loop permanent.  `discard` gives the keywords that count as not
+    announced, and `pix_workarounds` what to do about a server that hides its greeting behind stars; both may raise
+    `WireTrouble`.
     `object_to` is asked after each EHLO whether these capabilities will do.
     """
 
@@ -104,6 +105,10 @@ class Opening:
         self._stage = GREETING
         self.result: Capabilities | Refusal | Trouble | None = None
         self.pix_workarounds: tuple[str, ...] = ()
+
+    def begin_with(self, turn: TlsTurn) -> None:
+        """Let TLS come into it.  To be said before `run`."""
+        self._terms = replace(self._terms, tls=turn)
 
     def run(self, wire: Wire) -> Script[None]:
         """From the greeting to the capabilities.  Never raises."""

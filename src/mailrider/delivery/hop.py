@@ -1,0 +1,98 @@
+"""What the servers of a destination must prove, as one request meets them; and when TLS that failed may be done without.
+
+A second try in clear is for level may only, and for mail that has waited for `minimal_backoff_time` before its turn came (or a
+probe), so that new mail does not go out in clear because of one bad moment; and never where we would log in, since the
+password should not be the price (postconf(5), `smtp_tls_security_level`).
+"""
+
+from __future__ import annotations
+
+from mailrider.delivery.profile import Profile
+from mailrider.delivery.security import Security
+from mailrider.delivery.trouble import Failure
+from mailrider.events import Noted, Observer, Warned
+from mailrider.model.request import DeliveryRequest
+from mailrider.model.server import Family, Server
+from mailrider.model.tls import TlsLevel
+from mailrider.resolver.answer import Record
+from mailrider.route.nexthop import Destination
+from mailrider.smtp.refusal import Scope
+from mailrider.trust.decision import IN_CLEAR
+from mailrider.trust.policy import NoPolicy, Policy
+
+SUBMISSIONS_PORT = 465
+"""Where servers begin with TLS (RFC 8314 §3.3)."""
+
+
+class Hops:
+    """The hops of one request.  `nexthop` is the element that is being worked on, as tables know it."""
+
+    __slots__ = ("_clear", "_domain", "_exchanger", "_observer", "_profile", "_request", "_security", "nexthop")
+
+    def __init__(self, request: DeliveryRequest, profile: Profile, security: Security, observer: Observer) -> None:
+        self._request = request
+        self._profile = profile
+        self._security = security
+        self._observer = observer
+        self._exchanger: Record | None = None
+        self._domain = ""
+        self._clear: set[tuple[str, int]] = set()  # servers that are tried in clear next time
+        self.nexthop = ""
+
+    def turn_to(self, destination: Destination, exchanger: Record | None) -> None:
+        """Another element of the next hop; `exchanger` is its best MX record."""
+        self._exchanger = exchanger
+        self.nexthop = destination.path or destination.text
+        self._domain = destination.host or self._profile.own_name
+        if destination.port == SUBMISSIONS_PORT and not self._security.wrapper and self._profile.settings.helpful_warnings:
+            prefix = self._profile.transport.value
+            self._observer(
+                Noted(
+                    f'SMTPS wrappermode (TCP port 465) requires setting "{prefix}_tls_wrappermode = yes",'
+                    f' and "{prefix}_tls_security_level = encrypt" (or stronger)'
+                )
+            )
+
+    async def find_policy(self, server: Server) -> Policy | NoPolicy:
+        """What a server must prove to us, clear text left out of account."""
+        trust = self._security.trust
+        if trust.plain is not None:
+            return trust.plain
+        policy = await trust.decide(self.nexthop, self._domain, server, self._exchanger)
+        if isinstance(policy, Policy) and policy.level is TlsLevel.MAY and server.family is Family.UNIX:
+            self._observer(Warned("opportunistic TLS encryption is not appropriate for unix-domain destinations."))
+            return IN_CLEAR
+        return policy
+
+    async def choose_policy(self, server: Server) -> Policy | Failure | None:
+        """The policy for a new connection, a reason why there will be none, or None for "pass this server over"."""
+        endpoint = (server.address, server.port)
+        policy = await self.find_policy(server)
+        if isinstance(policy, NoPolicy):
+            where = f"{self.nexthop}/{server.host}" if server.family is not Family.UNIX else f"{server.host}/{server.address}"
+            word = "error for" if server.family is Family.UNIX else "for"
+            self._observer(Warned(f"TLS policy lookup {word} {where}: {policy.text}"))
+            return Failure(Scope.SITE, policy.status, policy.text)
+        obstacle = self._security.find_obstacle(policy, server)
+        if obstacle:
+            self._observer(Warned(obstacle))
+            return None
+        if endpoint in self._clear:
+            self._clear.discard(endpoint)
+            return IN_CLEAR
+        return policy
+
+    def may_fall_back(self, policy: Policy, server: Server) -> bool:
+        """Whether this mail may go to this server in clear if TLS fails."""
+        request = self._request
+        if policy.level is not TlsLevel.MAY:
+            return False
+        waited_seconds = request.active_seconds - request.arrival_seconds
+        if not request.probe and waited_seconds < self._profile.settings.minimal_backoff_time:
+            return False
+        login = self._profile.login
+        return login is None or login.identity(request.envelope.sender, server.host, self.nexthop) is None
+
+    def fall_back(self, server: Server) -> None:
+        """TLS has failed: the next connection to this server is in clear."""
+        self._clear.add((server.address, server.port))

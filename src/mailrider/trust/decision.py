@@ -1,0 +1,116 @@
+"""The engine that decides what a server must prove.
+
+Asked before each connection: `decide` for one server of a destination.  Where no table and no DNS has a say it answers at
+once and costs microseconds (`decide_now`); the DNS is asked by DANE only, and keeps its answers itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mailrider.model.server import Server
+from mailrider.model.tls import TlsLevel
+from mailrider.resolver.answer import Record
+from mailrider.trust.dane import Dane
+from mailrider.trust.demands import DaneDemand, Demands, Place, make_terms
+from mailrider.trust.policy import NoPolicy, Policy, Source, SourceKind
+from mailrider.trust.sources import Ruling, Table, find_in_policy_table, find_in_site_table
+
+Warn = Callable[[str], None]
+
+NO_TLS = Policy(TlsLevel.NONE, Source(SourceKind.SETTING, "smtp_tls_security_level"))
+"""The policy of a site that has set nothing."""
+
+IN_CLEAR = Policy(TlsLevel.NONE, Source(SourceKind.FALLBACK, "TLS has failed"))
+"""For a second try at a server with which TLS has failed, where the level allows that."""
+
+
+class Tables(NamedTuple):
+    """The tables of a transport; None where there is none.  The second counts only without the first."""
+
+    policies: Table | None = None
+    sites: Table | None = None
+
+
+class TrustEngine:
+    """What servers must prove to one transport."""
+
+    __slots__ = ("_dane", "_demands", "_plain", "_tables", "_warn")
+
+    def __init__(self, demands: Demands, tables: Tables, dane: Dane, warn: Warn) -> None:
+        self._demands = demands
+        self._tables = tables
+        self._dane = dane
+        self._warn = warn
+        title, text = demands.level_source
+        source = Source(SourceKind.SETTING, title, text=text)
+        nothing = demands.level is TlsLevel.NONE and tables.policies is None and tables.sites is None
+        self._plain = Policy(TlsLevel.NONE, source) if nothing else None
+
+    @property
+    def plain(self) -> Policy | None:
+        """The one policy of a transport that never uses TLS, whatever the server; None where there is more to it."""
+        return self._plain
+
+    async def decide(
+        self, nexthop: str, domain: str, server: Server, exchanger: Record | None
+    ) -> Policy | NoPolicy:
+        """What `server` must prove.
+
+        `nexthop` is the destination as it was written, `domain` the same without brackets and port, `exchanger` its best MX
+        record.  Warnings have been told before a `NoPolicy` comes back.
+        """
+        if self._plain is not None:
+            return self._plain
+        ruling = self._find_ruling(nexthop, server)
+        if isinstance(ruling, NoPolicy):
+            return ruling
+        wanted = ruling.entry.level if ruling is not None else self._demands.level
+        level, reason = wanted, ""
+        demand: DaneDemand | None = None
+        if wanted.uses_dane:
+            finding = await self._dane.find(wanted, nexthop, domain, server, exchanger)
+            if isinstance(finding, NoPolicy):
+                return finding
+            level, demand, reason = finding
+        place = Place(nexthop, domain, server.host, server.relay)
+        return self._make(level, ruling, place, demand, wanted if wanted is not level else None, reason)
+
+    def _find_ruling(self, nexthop: str, server: Server) -> Ruling | NoPolicy | None:
+        policies, sites = self._tables
+        if policies is not None:
+            return find_in_policy_table(policies, nexthop, self._warn)
+        if sites is not None:
+            return find_in_site_table(sites, nexthop, server.host, self._demands.level, self._warn)
+        return None
+
+    def _make(
+        self,
+        level: TlsLevel,
+        ruling: Ruling | None,
+        place: Place,
+        demand: DaneDemand | None,
+        requested: TlsLevel | None,
+        reason: str,
+    ) -> Policy | NoPolicy:
+        demands, entry = self._demands, ruling.entry if ruling is not None else None
+        title, text = demands.level_source
+        source = ruling.source if ruling is not None else Source(SourceKind.SETTING, title, text=text)
+        if level is TlsLevel.NONE:
+            return Policy(level, source, requested=requested, reason=reason)
+        terms = make_terms(demands, level, entry, place, demand, self._warn)
+        if isinstance(terms, NoPolicy):
+            return terms
+        external = entry.external if entry is not None else None
+        holds_to_patterns = external is not None and external.type == "sts" and entry is not None and bool(entry.match)
+        return Policy(
+            level,
+            source,
+            terms,
+            requested=requested,
+            reason=reason,
+            reuse=entry.reuse if entry is not None and entry.reuse is not None else demands.reuse,
+            mx_patterns=external.mx_patterns if external is not None and holds_to_patterns else (),
+            external=external,
+        )
