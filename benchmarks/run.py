@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, floors, idle, preparing, starting
+from benchmarks import engine, fitting, floors, idle, large, preparing, starting
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
 from benchmarks.sinks import BUNDLED, SMTP_SINK, choose_sink
@@ -76,6 +76,17 @@ def run_prepare(given: argparse.Namespace, folder: Path) -> Answer:
     return {name: its._asdict() for name, its in figures.items()}, [preparing.tabulate(figures, repeats)]
 
 
+def run_fit(given: argparse.Namespace, folder: Path) -> Answer:
+    repeats = MOST_REPEATS_OF_THE_QUICK_CASES
+    figures = fitting.measure(repeats)
+    return {name: its._asdict() for name, its in figures.items()}, [fitting.tabulate(figures, repeats)]
+
+
+def run_large(given: argparse.Namespace, folder: Path) -> Answer:
+    figures = large.measure(choose_sink(given.sink), folder)
+    return {name: its._asdict() for name, its in figures.items()}, [large.tabulate(figures)]
+
+
 def run_floors(given: argparse.Namespace, folder: Path) -> Answer:
     profile = floors.profile_engine(given.messages, choose_sink(given.sink), folder)
     tables = floors.tabulate(profile)
@@ -88,9 +99,11 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "import": run_import,
     "idle": run_idle,
     "prepare": run_prepare,
+    "fit": run_fit,
+    "large": run_large,
     "floors": run_floors,
 }
-DEFAULT_CASES = ("engine", "import", "idle", "prepare")
+DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "large")
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
