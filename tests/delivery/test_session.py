@@ -7,21 +7,36 @@ from typing import Any
 
 import pytest
 
+from mailrider.delivery.hop import Hops
+from mailrider.delivery.security import SecureTurn, make_security
 from mailrider.delivery.session import NoSession, Session, open_session
 from mailrider.events import ConnectionOpened, Event, Noted, ReplyGarbled, ReplyOverlong, ReplyReplaced, Warned
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport
 from mailrider.net.deadline import DeadlineWheel
+from mailrider.resolver.answer import Answer, HostAddresses, Search, Verdict
+from mailrider.route.nexthop import Destination
 from mailrider.smtp.refusal import Scope
 from mailrider.spool.message import MemoryMessage
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
-from virtual_time import run
+from mailrider.trust.policy import Policy
+from virtual_time import VirtualClock, run
 
 from .scene import nobody, profile_of, server_of
 
 PLAIN = DeliveryRequest(
     Envelope("a@example.test", (Recipient("b@example.test"),)), MemoryMessage(b"x"), "example.test", queue_id="QID"
 )
+
+
+class SilentResolver:
+    """A resolver of whom nobody gets an answer."""
+
+    async def ask(self, name: str, types: tuple[str, ...], *, dnssec: bool = False, search: Search = Search.NONE) -> Answer:
+        return Answer(Verdict.SOFT, reason="nobody answers")
+
+    async def ask_host(self, host: str, family: object = None) -> HostAddresses:
+        return HostAddresses((), "nobody answers", retry=True)
 
 
 async def open_to(
@@ -34,7 +49,15 @@ async def open_to(
     wheel = DeadlineWheel(asyncio.get_running_loop())
     profile = profile_of(transport, **settings)
     server = server_of(peer)
-    return await open_session(server, profile, request, wheel, events.append, age_seconds=0.0, is_best_exchanger=True)
+    security = make_security(profile.settings, SilentResolver(), VirtualClock(), pytest.fail)
+    hops = Hops(request, profile, security, events.append)
+    hops.turn_to(Destination("example.test", "example.test", server.port, "25"), None)
+    policy = await hops.choose_policy(server)
+    assert isinstance(policy, Policy)
+    turn = SecureTurn(security, policy, server, "key", request.queue_id, events.append)
+    return await open_session(
+        server, profile, request, wheel, events.append, age_seconds=0.0, is_best_exchanger=True, turn=turn
+    )
 
 
 def admit(*rules: Rule, lmtp: bool = False, **options: Any) -> tuple[Session, list[str], list[Event]]:
@@ -106,7 +129,9 @@ def test_extensions_can_be_discarded() -> None:
 def test_a_server_that_is_not_there_was_not_contacted() -> None:
     async def main() -> Session | NoSession:
         wheel = DeadlineWheel(asyncio.get_running_loop())
-        return await open_session(nobody(), profile_of(), PLAIN, wheel, pytest.fail, age_seconds=0.0, is_best_exchanger=True)
+        return await open_session(
+            nobody(), profile_of(), PLAIN, wheel, pytest.fail, age_seconds=0.0, is_best_exchanger=True, turn=None
+        )
 
     refused = run(main())
     assert isinstance(refused, NoSession)
@@ -142,7 +167,7 @@ def test_a_server_that_breaks_off_was_contacted_and_hears_nothing() -> None:
     ("keywords", "status", "text"),
     [
         ((), "4.7.4", "TLS is required, but was not offered by host mx.example.test[127.0.0.1]"),
-        (("STARTTLS",), "4.7.5", "TLS is required, but our TLS engine is unavailable"),
+        (("STARTTLS",), "5.5.1", "TLS is required, but host mx.example.test[127.0.0.1] refused to start TLS: 502 5.5.1 No"),
     ],
 )
 @pytest.mark.parametrize("server_closes", [False, True])
@@ -154,16 +179,22 @@ def test_mail_that_demands_tls_does_not_go_in_clear(
     if server_closes:
         said = "250-mx\r\n" + "".join(f"250-{keyword}\r\n" for keyword in keywords) + "250 HELP\r\n"
         rules = [Rule(match="^EHLO", raw=said.encode(), then="reset")]
+        if keywords:
+            status = "4.4.2"
+            text = "lost connection with mx.example.test[127.0.0.1] while receiving the STARTTLS response"
+    elif keywords:
+        rules = [Rule(match="^STARTTLS", reply="502 5.5.1 No")]
     refused, commands, _ = refuse(*rules, keywords=keywords, smtp_tls_security_level="encrypt")
     assert commands[0] == "EHLO me.example.test"
     assert (refused.failure.status, refused.failure.text) == (status, text)
 
 
-def test_a_unix_domain_socket_needs_no_tls(tmp_path: Any) -> None:
+def test_tls_that_is_not_required_is_not_begun_over_a_unix_domain_socket(tmp_path: Any) -> None:
     async def main() -> None:
         async with ScriptedServer(lmtp=True, path=tmp_path / "s") as peer:
-            session = await open_to(peer, [], transport=Transport.LMTP, lmtp_tls_security_level="encrypt")
+            session = await open_to(peer, [], transport=Transport.LMTP, lmtp_tls_security_level="may")
             assert isinstance(session, Session)
+            assert peer.sessions[0].commands == ["LHLO me.example.test"]
             session.connection.close()
 
     run(main())

@@ -59,7 +59,7 @@ async def connect(port: int) -> dict[str, int]:
     async def open_one() -> Session:
         server = Server("mx.example.test", "127.0.0.1", port, Family.IPV4)
         opened = await open_session(
-            server, profile, request, wheel, lambda event: None, age_seconds=0.0, is_best_exchanger=True
+            server, profile, request, wheel, lambda event: None, age_seconds=0.0, is_best_exchanger=True, turn=None
         )
         assert isinstance(opened, Session), opened
         return opened

@@ -156,13 +156,13 @@ async def open_session(
     age_seconds: float,
     is_best_exchanger: bool,
     destination: str = "",
-    turn: SecureTurn | None = None,
+    turn: SecureTurn | None,
     may_fall_back: bool = False,
 ) -> Session | NoSession:
     """Connect, be greeted, begin TLS, learn what the server can, whether that will do for this request, and log in.
 
     `destination` is the element of the next hop that led to the server, as it was written.  `turn` is what TLS has to do in it
-    (none: nothing), and `may_fall_back` whether there may be another try without.
+    (None: nothing, whatever the settings say), and `may_fall_back` whether there may be another try without.
     """
     dialled = await dial(server, profile.dialling)
     if dialled.warning is not None:
