@@ -306,7 +306,7 @@ class Gate:
             if mode == Gate.OPEN:
                 self._relay(client)
             elif mode == Gate.HANG_UP:
-                client.recv(1)
+                client.shutdown(socket.SHUT_RDWR)
             elif mode == Gate.SILENT:
                 while client.recv(4096):
                     pass

@@ -23,6 +23,8 @@ from mailrider.errors import TableTrouble, WrongConfiguration
 REST_SECONDS: Final = 20.0
 """Four times the usual time limit, so that a silent server takes a fifth of the time at most."""
 
+TIME_LIMIT_TEXT: Final = "time limit exceeded"
+
 READ_OCTETS: Final = 4096
 """Asked for at a time."""
 
@@ -51,7 +53,7 @@ class Deadline:
         """How much time is left.  Raises `SlowDialogue` where there is none."""
         remaining = self._end_seconds - time.monotonic()
         if remaining <= 0:
-            raise SlowDialogue("time limit exceeded")
+            raise SlowDialogue(TIME_LIMIT_TEXT)
         return remaining
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from mailrider.errors import WrongConfiguration
-from mailrider.tables.dialogue import BoundedSocket, Deadline
+from mailrider.tables.dialogue import TIME_LIMIT_TEXT, BoundedSocket, Deadline
 from mailrider.tables.queried import ANSWER_LIMIT_OCTETS
 
 SUCCESS: Final = 0
@@ -170,8 +170,8 @@ class Directory:
             return trouble
         errors = importlib.import_module("ldap3.core.exceptions")
         text = " ".join(str(trouble).split()) or type(trouble).__name__
-        if "timed out" in text or "time limit" in text or isinstance(trouble, TimeoutError):
-            return DirectoryTimeout("time limit exceeded")
+        if "timed out" in text or TIME_LIMIT_TEXT in text or isinstance(trouble, TimeoutError):
+            return DirectoryTimeout(TIME_LIMIT_TEXT)
         if isinstance(trouble, errors.LDAPCommunicationError | OSError):
             return ConnectionGone(text)
         return DirectoryTrouble(text)

@@ -7,8 +7,9 @@ and whose answer the server is given), `key_format`, `domain`, `ttl` (3600 secon
 A server that cannot be asked is trouble, unless there is a backup, whose answer then counts.  The protocol is two lines, and
 is spoken here without a library.
 
-What differs from Postfix: there is no pause (`retry_pause`), and one new attempt where a kept connection turns out to be
-broken, whatever `max_try` says; `key_digest` is refused.
+What differs from Postfix: a key that is too long for the server is a miss there and not trouble; there is no pause
+(`retry_pause`), and one new attempt where a kept connection turns out to be broken, whatever `max_try` says; `key_digest` is
+refused.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ TTL_SECONDS: Final = 3600
 TIMEOUT_SECONDS: Final = 2
 LINE_LIMIT_OCTETS: Final = 1024
 DATA_LIMIT_OCTETS: Final = 10240
+KEY_LIMIT_OCTETS: Final = 250
+"""The server's own: it has no longer key, and calls the question for one an error."""
+
 SIZE_DIGITS: Final = 9
 
 _VALUE = re.compile(rb"VALUE [^ ]+ [0-9]+ ([0-9]{1,%d})(?: [0-9]+)?\r?" % SIZE_DIGITS)
@@ -82,6 +86,8 @@ class MemcacheTable:
         name = self._name_of(key)
         if name is None:
             return None
+        if len(name) > KEY_LIMIT_OCTETS:
+            return self._backup.find(key) if self._backup is not None else None
         try:
             value = self._get(name)
         except TableTrouble:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from mailrider.errors import WrongConfiguration
 from mailrider.tables.definition import Definition
-from mailrider.tables.dialogue import BoundedSocket, Deadline, Endpoint
+from mailrider.tables.dialogue import TIME_LIMIT_TEXT, BoundedSocket, Deadline, Endpoint, SlowDialogue
 from mailrider.tables.queried import ANSWER_LIMIT_OCTETS
 from mailrider.tables.source import Surroundings
 from mailrider.tables.sql import ServedTable, Server, ServerTrouble, Session
@@ -67,9 +67,6 @@ class MysqlSession:
                 conv=kept,
             )
             self._connection.connect(self._socket)
-        except OSError as trouble:
-            self._drop()
-            raise ServerTrouble(_describe(trouble)) from None
         except BaseException as trouble:
             # A server that speaks nonsense makes the library stumble in many ways.
             self._drop()
@@ -175,9 +172,12 @@ def _read_tls(definition: Definition) -> dict[str, Any]:
 
 def _translate(trouble: BaseException) -> BaseException:
     """What the library raises, as trouble with the server; what is no error of a program goes through."""
-    if isinstance(trouble, ServerTrouble) or not isinstance(trouble, Exception):
+    if isinstance(trouble, ServerTrouble | SlowDialogue) or not isinstance(trouble, Exception):
         return trouble
-    return ServerTrouble(_describe(trouble))
+    text = _describe(trouble)
+    if "timed out" in text or TIME_LIMIT_TEXT in text:
+        return SlowDialogue(TIME_LIMIT_TEXT)
+    return ServerTrouble(text)
 
 
 def _describe(trouble: Exception) -> str:
