@@ -20,7 +20,5 @@ class CramMd5(Mechanism):
         if len(challenge) > CRAM_CHALLENGE_LIMIT_OCTETS:
             return self._fail(BAD_PROTOCOL, f"{FAILURE}CRAM-MD5 input longer than {CRAM_CHALLENGE_LIMIT_OCTETS} bytes")
         self.ended = True
-        # The text ends at a NUL, as it does for Cyrus SASL, which is the measure of what servers expect.
-        text = challenge.partition(b"\0")[0]
-        digest = hmac.new(self._identity.secret.reveal(), text, hashlib.md5).hexdigest()
+        digest = hmac.new(self._identity.secret.reveal(), challenge, hashlib.md5).hexdigest()
         return self._identity.user_octets + b" " + digest.encode()
