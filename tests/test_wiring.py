@@ -188,6 +188,7 @@ def test_mail_finds_its_way_through_the_name_service() -> None:
     assert len(asked) == 2
 
 
+@pytest.mark.parameter("smtp_dns_reply_filter")
 def test_name_service_answers_may_be_filtered(tmp_path: Path) -> None:
     async def main() -> str:
         table = tmp_path / "filter"

@@ -79,6 +79,7 @@ def test_the_preferred_family(overrides: tuple[str, ...], first: Family | None) 
     assert policy(*overrides).first_family is first
 
 
+@pytest.mark.parameter("smtp_dns_resolver_options")
 @pytest.mark.parametrize(
     ("value", "search"),
     [

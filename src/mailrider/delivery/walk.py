@@ -46,8 +46,8 @@ class Walk:
     """A request under way.  `interrupted` is set from outside to end it before the next server."""
 
     __slots__ = (
-        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_progress", "_store", "_used_kept",
-        "interrupted",
+        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_overdue", "_progress", "_store",
+        "_used_kept", "interrupted",
     )  # fmt: skip
 
     def __init__(self, progress: Progress, itinerary: Itinerary, means: Means, *, load: bool, store: bool) -> None:
@@ -60,6 +60,7 @@ class Walk:
         self._destination_key: Hashable | None = None
         self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
+        self._overdue = False
         self.interrupted = False
 
     async def run(self) -> HandOver | None:
@@ -238,6 +239,7 @@ class Walk:
                 opened = await self._open(server, policy)
                 if isinstance(opened, NoSession):
                     await self._account_for_no_session(opened, server)
+                    self._look_at_the_time()
                     continue
                 session = opened
             itinerary.count_session()
@@ -249,6 +251,14 @@ class Walk:
                 continue
             self._put_away(session)
             self._fall_back(session)
+            if progress.ledger.open:
+                self._look_at_the_time()
+
+    def _look_at_the_time(self) -> None:
+        """End a request before its next server when it has taken all of `daemon_timeout`."""
+        progress = self._progress
+        if progress.clock.wall_seconds() - progress.handed_seconds > progress.profile.settings.daemon_timeout:
+            self._overdue = self.interrupted = True
 
     def _learn(self, course: Course, server: Server) -> None:
         if course is Course.NO_BDAT:
@@ -309,7 +319,9 @@ class Walk:
         """Nobody is left to try: the latest failure decides."""
         progress, itinerary, profile = self._progress, self._itinerary, self._progress.profile
         failure = progress.latest
-        if self.interrupted:
+        if self._overdue:
+            failure = Failure(Scope.MESSAGE, status_code.SERVER_UNAVAILABLE, "unknown mail transport error")
+        elif self.interrupted:
             failure = Failure(Scope.MESSAGE, status_code.SYSTEM_NOT_ACCEPTING, "delivery agent is shutting down")
         elif failure is None:
             text = "server unavailable or unable to receive mail"

@@ -68,7 +68,7 @@ class Patience(Section, title="time limits"):
         since="3.7", least=1, in_effect=True,
     )  # fmt: skip
     daemon_timeout = Seconds(
-        "18000s", "How long one request may be worked on before it is given up.",
+        "18000s", "How long one request may be worked on; then it goes to no further server and is deferred.",
         since="pre-2.0", in_effect=True,
     )  # fmt: skip
     ipc_timeout = Seconds(
