@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, fitting, floors, idle, large, preparing, starting
+from benchmarks import engine, fitting, floors, idle, large, preparing, settings, starting
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
 from benchmarks.sinks import BUNDLED, SMTP_SINK, choose_sink
@@ -87,6 +87,12 @@ def run_large(given: argparse.Namespace, folder: Path) -> Answer:
     return {name: its._asdict() for name, its in figures.items()}, [large.tabulate(figures)]
 
 
+def run_settings(given: argparse.Namespace, folder: Path) -> Answer:
+    repeats = MOST_REPEATS_OF_THE_QUICK_CASES
+    figures = settings.measure(repeats, folder)
+    return figures._asdict(), [settings.tabulate(figures, repeats)]
+
+
 def run_floors(given: argparse.Namespace, folder: Path) -> Answer:
     profile = floors.profile_engine(given.messages, choose_sink(given.sink), folder)
     tables = floors.tabulate(profile)
@@ -101,9 +107,10 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "prepare": run_prepare,
     "fit": run_fit,
     "large": run_large,
+    "settings": run_settings,
     "floors": run_floors,
 }
-DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "large")
+DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "large", "settings")
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

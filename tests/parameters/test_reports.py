@@ -9,7 +9,7 @@ import pytest
 from mailrider.model.outcome import Action, Delays
 from mailrider.model.request import Recipient, Transport
 from mailrider.observe.text import TextLog
-from mailrider.settings import HostFacts, load_settings
+from mailrider.settings import HostFacts, Settings, load_settings
 from mailrider.testkit.rules import Rule
 from observe.events_for_tests import SENT, settled
 
@@ -113,3 +113,45 @@ def test_values_may_refer_to_the_process() -> None:
     )
     assert read.for_service("relay", Transport.SMTP).smtp_helo_name == "relay.smtp.42"
     assert read.obsolete() == ["process_id cannot be set"]
+
+
+# Names of the past
+
+
+@pytest.mark.parameter(
+    "lmtp_cache_connection", "smtp_tls_cipherlist", "tls_dane_digest_agility", "tls_dane_trust_anchor_digest_enable"
+)
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "lmtp_cache_connection", "no",
+            "lmtp_cache_connection is obsolete: it was removed in Postfix 2.2; set lmtp_connection_cache_on_demand",
+        ),
+        ("smtp_tls_cipherlist", "ALL", "smtp_tls_cipherlist is obsolete: it was removed; set smtp_tls_mandatory_ciphers"),
+        ("tls_dane_digest_agility", "off", "tls_dane_digest_agility is obsolete: it has done nothing since Postfix 3.2"),
+        (
+            "tls_dane_trust_anchor_digest_enable", "no",
+            "tls_dane_trust_anchor_digest_enable is obsolete: it has done nothing since Postfix 3.2",
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_removed_is_ignored_with_a_warning(name: str, value: str, said: str) -> None:
+    read = settings_of(**{name: value})
+    assert read.obsolete() == [said]
+    assert read.not_in_effect() == []
+
+
+def test_every_obsolete_name_says_once_what_replaces_it() -> None:
+    """Whatever it is set to, and for LMTP with the name that LMTP reads."""
+    for parameter in Settings.declared.values():
+        if not parameter.obsolete:
+            continue
+        for name in parameter.names:
+            read = load_settings(None, [f"{name}={settings_of().text(name)}"], host=HostFacts("c.test"))
+            (sentence,) = read.obsolete()
+            assert sentence.startswith(f"{name} is obsolete: ")
+            replacement = sentence.partition("; set ")[2]
+            assert Settings.find(replacement) is not None or not parameter.replaced_by
+            if name.startswith("lmtp_") and parameter.replaced_by.startswith("smtp_"):
+                assert replacement.startswith("lmtp_")

@@ -156,6 +156,7 @@ def test_obsolete_names_say_what_to_set_instead() -> None:
     assert settings.obsolete() == [
         "smtp_use_tls is obsolete: security levels have taken its place; set smtp_tls_security_level",
         "lmtp_use_tls is obsolete: security levels have taken its place; set lmtp_tls_security_level",
+        "smtp_enforce_tls is obsolete: security levels have taken its place; set smtp_tls_security_level",
         "smtp_skip_4xx_greeting is obsolete: a 4xx greeting always makes the next server be tried",
         "lmtp_cache_connection is obsolete: it was removed in Postfix 2.2; set lmtp_connection_cache_on_demand",
         "smtp_per_record_deadline is obsolete: it is only the default of another parameter; set smtp_per_request_deadline",

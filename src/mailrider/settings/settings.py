@@ -374,9 +374,12 @@ class Settings(Catalogue):
         ]
 
     def obsolete(self) -> list[str]:
-        """One sentence for each obsolete or read-only name that was set: why, and what to set instead."""
+        """One sentence for each obsolete or read-only name that was set, to whatever value: why, and what to set instead."""
         sentences = []
-        for name, parameter in self._changed():
+        for name in self.entries:
+            parameter = self.find(name)
+            if parameter is None:
+                continue
             if parameter.read_only:
                 sentences.append(f"{name} cannot be set")
             elif parameter.obsolete:

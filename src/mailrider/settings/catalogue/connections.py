@@ -36,7 +36,7 @@ class Connections(Section, title="connections"):
     lmtp_cache_connection = Flag(
         "", "Was: keep LMTP connections.",
         since="1.0", listed=False, obsolete="it was removed in Postfix 2.2", replaced_by="lmtp_connection_cache_on_demand",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     connection_cache_service_name = Text(
         "scache", "The name of Postfix's connection cache service.",

@@ -237,5 +237,5 @@ class OldTls(Section, title="TLS, older names"):
     smtp_tls_cipherlist = Text(
         "", "Was: the ciphers of the client.",
         since="2.2", mirror="", listed=False, obsolete="it was removed", replaced_by="smtp_tls_mandatory_ciphers",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip

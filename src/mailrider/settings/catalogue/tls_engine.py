@@ -32,11 +32,13 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_low_cipherlist = Text(
         "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH", "The ciphers of grade low or better; today the same as medium.",
-        since="2.3", obsolete="Postfix 3.8 takes grade low for medium", in_effect=False,
+        since="2.3", obsolete="Postfix 3.8 takes grade low for medium", replaced_by="tls_medium_cipherlist",
+        in_effect=False,
     )  # fmt: skip
     tls_export_cipherlist = Text(
         "aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH", "The ciphers of any grade; today the same as medium.",
-        since="2.3", obsolete="Postfix 3.8 takes grade export for medium", in_effect=False,
+        since="2.3", obsolete="Postfix 3.8 takes grade export for medium", replaced_by="tls_medium_cipherlist",
+        in_effect=False,
     )  # fmt: skip
     tls_null_cipherlist = Text(
         "eNULL:!aNULL", "The ciphers that prove who the server is and encrypt nothing.",
@@ -85,11 +87,11 @@ class TlsEngine(Section, title="TLS engine"):
     tls_dane_digest_agility = Choice(
         "", "Was: whether only the strongest digest among TLSA records counts.",
         since="2.11", of=("on", "maybe", "off"), empty=True, listed=False,
-        obsolete="it has done nothing since Postfix 3.2", in_effect=False,
+        obsolete="it has done nothing since Postfix 3.2", in_effect=True,
     )  # fmt: skip
     tls_dane_trust_anchor_digest_enable = Flag(
         "", "Was: whether TLSA digests of trust anchors count.",
-        since="2.11", listed=False, obsolete="it has done nothing since Postfix 3.2", in_effect=False,
+        since="2.11", listed=False, obsolete="it has done nothing since Postfix 3.2", in_effect=True,
     )  # fmt: skip
     tls_random_source = Text(
         "dev:/dev/urandom", "Where the TLS manager gets its randomness.",
