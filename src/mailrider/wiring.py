@@ -61,9 +61,14 @@ def read_settings(directory: Path | None, overrides: Sequence[str] = ()) -> Sett
 
 
 class Engine:
-    """The delivery core, ready to work on the running event loop."""
+    """The delivery core, ready to work on the running event loop.
 
-    def __init__(self, settings: Settings, observer: Observer) -> None:
+    `tell_dialogues`: the observer hears each command and reply of every conversation, not only of those with
+    `debug_peer_list`.
+    """
+
+    def __init__(self, settings: Settings, observer: Observer, *, tell_dialogues: bool = False) -> None:
+        self._tell_dialogues = tell_dialogues
         self.settings = settings
         self.observer = observer
         self.clock = SystemClock()
@@ -82,6 +87,8 @@ class Engine:
         if profile is None:
             settings = self.settings.for_service(key[1], transport)
             made = make_profile(settings, lambda text: self.observer(Warned(text)))
+            if self._tell_dialogues:
+                made = replace(made, lookups=replace(made.lookups, tells_dialogue=lambda name, address: True))
             profile = self._profiles[key] = _with_source_addresses(made)
         return profile
 

@@ -203,6 +203,16 @@ def test_more_is_said_where_more_is_wanted(deliver: Deliver, message: str) -> No
     assert len(more.splitlines()) > len(little.splitlines())
 
 
+def test_a_dialogue_is_told_for_debug_peers(deliver: Deliver, message: str) -> None:
+    with PeerThread(ScriptedServer()) as peer:
+        named = deliver(*to(peer.nexthop), "-o", "debug_peer_list=127.0.0.0/8", message).err
+        others = deliver(*to(peer.nexthop), "-o", "debug_peer_list=192.0.2.0/24", message).err
+    assert "> 127.0.0.1[127.0.0.1]:" in named
+    assert ": MAIL FROM:<" in named
+    assert "= " not in named
+    assert "MAIL FROM" not in others
+
+
 def test_an_event_loop_without_uvloop(deliver: Deliver, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     with PeerThread(ScriptedServer()) as peer:
@@ -415,7 +425,7 @@ def test_an_lmtp_service_brings_its_protocol(deliver: Deliver, message: str, tmp
 
 def test_what_a_service_sets_is_not_ignored_in_silence(deliver: Deliver, message: str, tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("")
-    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o fallback_relay= -o relay_destination_recipient_limit=1\n")
+    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o smtp_fallback_relay= -o relay_destination_recipient_limit=1\n")
     said = deliver("-c", str(tmp_path), "--service", "relay", *to(REFUSED), message)
     warnings = [line for line in said.err.splitlines() if line.startswith("warning: ")]
     assert warnings == [

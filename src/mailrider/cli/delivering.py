@@ -70,7 +70,7 @@ def run_deliver(
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
-        _run_loop(_deliver_all(batch, settings, log, rows))
+        _run_loop(_deliver_all(batch, settings, log, rows, tell_dialogues=bool(verbose)))
     finally:
         rows_out.flush()
         if rows_out.lines_lost:
@@ -126,11 +126,11 @@ def _open_log(errors: LineWriter, settings: Settings, log_format: str, verbose: 
         address_format=settings.info_log_address_format,
         helpful=settings.helpful_warnings,
     )
-    if not verbose:
+    if not verbose and not settings.debug_peer_list:
         return log
     from mailrider.observe.transcript import Transcript
 
-    transcript = Transcript(errors.write)
+    transcript = Transcript(errors.write, remarks=bool(verbose))
 
     def observe(event: Any) -> None:
         transcript(event)
@@ -149,8 +149,10 @@ def _warn_of_settings(readings: Sequence[Settings], errors: LineWriter) -> None:
         errors.write(f"warning: {warning}")
 
 
-async def _deliver_all(batch: Batch, settings: Settings, observer: Observer, rows: Rows) -> None:
-    engine = Engine(settings, observer)
+async def _deliver_all(
+    batch: Batch, settings: Settings, observer: Observer, rows: Rows, *, tell_dialogues: bool
+) -> None:
+    engine = Engine(settings, observer, tell_dialogues=tell_dialogues)
     engine.check()
     _check_nexthops(batch, engine)
     stopping = _stop_on_signals(engine)

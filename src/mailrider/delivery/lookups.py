@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from mailrider.content.address_fields import Rewrite
 from mailrider.content.generic import Completion, Extensions, Generic
+from mailrider.errors import TableTrouble
 from mailrider.model.request import Transport
 from mailrider.settings import Settings
 from mailrider.tables.maps import open_maps
-from mailrider.tables.match_list import open_domain_list, open_string_list
+from mailrider.tables.match_list import open_domain_list, open_host_list, open_string_list
 
 Lookup = Callable[[str], str | None]
 
@@ -30,13 +31,19 @@ def match_nothing(subject: str) -> bool:
     return False
 
 
+def match_no_host(name: str, address: str) -> bool:
+    """An empty list of hosts."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Lookups:
     """What is looked up in the course of a delivery.
 
     `discard_by_address` and `pix_by_address` have server addresses for keys.  `reply_filter` sees each reply line,
     `status_filter` each final status.  `generic` takes an address in its inside form and gives another one, or None.
-    `keeps_connections_to` is `smtp_connection_cache_destinations`.
+    `keeps_connections_to` is `smtp_connection_cache_destinations`, `tells_dialogue` is `debug_peer_list`: it takes the name
+    and the address of a server.
     """
 
     discard_by_address: Lookup | None = None
@@ -49,6 +56,7 @@ class Lookups:
     body_checks: Lookup | None = None
     generic: Rewrite | None = None
     keeps_connections_to: Callable[[str], bool] = match_nothing
+    tells_dialogue: Callable[[str, str], bool] = match_no_host
 
 
 def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
@@ -71,7 +79,26 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
         body_checks=find(settings.smtp_body_checks, f"{prefix}_body_checks"),
         generic=_open_generic(settings, warn),
         keeps_connections_to=open_string_list(kept_name, " ".join(kept), warn=warn).matches if kept else match_nothing,
+        tells_dialogue=_open_debug_peers(settings, warn),
     )
+
+
+def _open_debug_peers(settings: Settings, warn: Callable[[str], None]) -> Callable[[str, str], bool]:
+    """`debug_peer_list`.  A table in it that cannot answer is no reason not to deliver."""
+    name = "debug_peer_list"
+    if not settings.debug_peer_list:
+        return match_no_host
+    parents = name in settings.parent_domain_matches_subdomains
+    peers = open_host_list(name, " ".join(settings.debug_peer_list), parent_domains=parents, warn=warn)
+
+    def matches(host: str, address: str) -> bool:
+        try:
+            return peers.matches(host, address)
+        except TableTrouble as trouble:
+            warn(str(trouble))
+            return False
+
+    return matches
 
 
 def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | None:

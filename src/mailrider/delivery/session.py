@@ -19,11 +19,13 @@ from mailrider.delivery.terms import filter_replies, make_terms
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
 from mailrider.errors import ConnectionLost, TimedOut
 from mailrider.events import (
+    CommandSent,
     ConnectionOpened,
     Noted,
     Observer,
     ReplyGarbled,
     ReplyOverlong,
+    ReplyReceived,
     ReplyReplaced,
     Warned,
 )
@@ -38,7 +40,7 @@ from mailrider.net.stream import SocketStream
 from mailrider.smtp.capabilities import Capabilities
 from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening
 from mailrider.smtp.refusal import Refusal, Scope
-from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note, ReplyParser
+from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note, Reply, ReplyParser
 from mailrider.smtp.trouble import Trouble
 from mailrider.tls.channel import BrokenChannel, Channel
 from mailrider.trust.decision import NO_TLS
@@ -135,6 +137,25 @@ class Session:
             self.observer(ReplyOverlong(self.server, limit, not isinstance(note, LineCut), note.beginning))
 
 
+class TellObserver:
+    """A `smtp.telling.Dialogue` as events."""
+
+    __slots__ = ("_observer", "_server")
+
+    def __init__(self, server: Server, observer: Observer) -> None:
+        self._server = server
+        self._observer = observer
+
+    def command(self, line: bytes) -> None:
+        """A command line was written."""
+        self._observer(CommandSent(self._server, line.decode("utf-8", "backslashreplace")))
+
+    def reply(self, reply: Reply) -> None:
+        """A reply came in."""
+        for line in reply.lines:
+            self._observer(ReplyReceived(self._server, line))
+
+
 class NoSession(NamedTuple):
     """Why there is none.  `session` is what was begun with a server that took the connection and then refused.
 
@@ -172,7 +193,8 @@ async def open_session(
     loop = asyncio.get_running_loop()
     rewrite = filter_replies(profile, request.queue_id, observer)
     parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
-    connection = Connection(SocketStream(dialled.socket, loop), profile.patience, wheel, parser=parser)
+    dialogue = TellObserver(server, observer) if profile.lookups.tells_dialogue(server.host, server.address) else None
+    connection = Connection(SocketStream(dialled.socket, loop), profile.patience, wheel, parser=parser, dialogue=dialogue)
     session = Session(connection, server, Capabilities(), profile, observer)
     session.queue_id = request.queue_id
     session.opened_seconds = loop.time()

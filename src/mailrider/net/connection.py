@@ -30,6 +30,7 @@ from mailrider.net.secure import Channel, SecureStream
 from mailrider.net.stream import Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.stage import CONTENT, STARTTLS, Stage
+from mailrider.smtp.telling import Dialogue, TellingWire
 from mailrider.smtp.transaction import Transaction
 from mailrider.smtp.wire import AWAIT_REPLY, Encrypt, Pause, Transmit, Want, Wire
 
@@ -47,10 +48,11 @@ class Connection:
     """Runs scripts over one stream.
 
     `when_gone` is called once, when the connection is no more, `note` with what was odd in replies, `make_channel` for TLS.
+    `dialogue` hears what is said.
     """
 
     __slots__ = (
-        "_countdown", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser", "_pieces", "_queue",
+        "_countdown", "_dialogue", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser", "_pieces", "_queue",
         "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
     )  # fmt: skip
 
@@ -62,12 +64,14 @@ class Connection:
         *,
         parser: ReplyParser | None = None,
         note: Callable[[Note], None] | None = None,
+        dialogue: Dialogue | None = None,
     ) -> None:
         self._stream = stream
         self._wheel = wheel
         self._parser = parser if parser is not None else ReplyParser()
         self._note = note
-        self._wire = Wire()
+        self._dialogue = dialogue
+        self._wire = Wire() if dialogue is None else TellingWire(dialogue)
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Run] = deque()  # scripts that have not begun
         self._writer: Run | None = None  # who may write
@@ -367,6 +371,9 @@ class Connection:
             return
         if self._parser.notes:
             self._tell_notes()
+        if self._dialogue is not None:
+            for reply in replies:
+                self._dialogue.reply(reply)
         if replies:
             arrived = self._wire.arrived
             arrived.extend(replies)

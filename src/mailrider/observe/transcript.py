@@ -1,7 +1,7 @@
 """What was said on each connection, for whoever has to find out why a delivery failed.
 
 A ring of the last lines per server is kept in memory, and `-v` prints each line as it comes, in the form of smtp(8):
-`> host[address]:port: command` and `< host[address]:port: reply`.
+`> host[address]:port: command` and `< host[address]:port: reply`.  `debug_peer_list` does so for some servers.
 
 Secrets are not kept: the argument of AUTH after the mechanism and every answer to a 334 become `***`, which smtp(8) at
 its verbose levels would show.
@@ -31,14 +31,21 @@ LINE_LIMIT_CHARACTERS: Final = 512
 
 SECRET: Final = "***"
 
+REMARK: Final = "= "
+"""Before what nobody said."""
+
 
 class Transcript:
-    """An `events.Observer` that keeps the dialogue with each server; `write`, where given, gets each line at once."""
+    """An `events.Observer` that keeps the dialogue with each server; `write`, where given, gets each line at once.
 
-    __slots__ = ("_answers_challenge", "_rings", "_write")
+    `remarks`: it also gets what was not said, such as the end of a connection.
+    """
 
-    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+    __slots__ = ("_answers_challenge", "_remarks", "_rings", "_write")
+
+    def __init__(self, write: Callable[[str], object] | None = None, *, remarks: bool = True) -> None:
         self._write = write
+        self._remarks = remarks
         self._rings: OrderedDict[Server, deque[str]] = OrderedDict()
         self._answers_challenge: set[Server] = set()
 
@@ -54,10 +61,10 @@ class Transcript:
                     self._answers_challenge.discard(event.server)
                 self._keep(event.server, "< ", event.text)
             case ConnectionOpened():
-                self._keep(event.server, "= ", " ".join(("ready:", *event.features)))
+                self._keep(event.server, REMARK, " ".join(("ready:", *event.features)))
             case ConnectionClosed():
                 self._answers_challenge.discard(event.server)
-                self._keep(event.server, "= ", f"closed after {event.uses} deliveries")
+                self._keep(event.server, REMARK, f"closed after {event.uses} deliveries")
             case _:
                 pass
 
@@ -84,5 +91,5 @@ class Transcript:
         else:
             self._rings.move_to_end(server)
         ring.append(mark + text)
-        if self._write is not None:
+        if self._write is not None and (self._remarks or mark != REMARK):
             self._write(f"{mark}{make_printable(server.relay)}: {text}")

@@ -62,11 +62,11 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     debug_peer_list = Patterns(
         "", "Servers whose sessions are logged in detail.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     debug_peer_level = Count(
-        "2", "How much more is logged for them.",
-        since="pre-2.0", least=1, in_effect=False,
+        "2", "How much more is logged for them: at any level, each command and reply.",
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     syslog_facility = Choice(
         "mail", "The syslog facility.",
