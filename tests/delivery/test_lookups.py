@@ -50,7 +50,7 @@ def test_each_lookup_reads_its_own_parameter(field: str, transport: Transport) -
     find: Callable[[str], str | None] = getattr(opened, field)
     assert find("key") == transport.value
     assert find("other") is None
-    others = {each.name for each in dataclasses.fields(Lookups)} - {field, "keeps_connections_to"}
+    others = {each.name for each in dataclasses.fields(Lookups)} - {field, "keeps_connections_to", "tells_dialogue"}
     assert all(getattr(opened, other) is None for other in others)
 
 
@@ -82,3 +82,12 @@ def test_connections_are_kept_to_listed_destinations(transport: Transport) -> No
     assert [opened.keeps_connections_to(name) for name in ("a.test", "127.0.0.1", "b.test", "x.a.test")] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+def test_debug_peers_are_known_by_name_and_address() -> None:
+    told: list[str] = []
+    lookups = open_lookups(settings_of("debug_peer_list=example.com, 192.0.2.0/24, fail:nothing"), told.append)
+    assert lookups.tells_dialogue("mx.example.com", "198.51.100.1")
+    assert lookups.tells_dialogue("mx.example.net", "192.0.2.7")
+    assert not lookups.tells_dialogue("mx.example.net", "198.51.100.1")
+    assert len(told) == 1  # a table that cannot answer is no reason not to deliver
