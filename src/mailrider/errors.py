@@ -18,6 +18,7 @@ answers whose fault it is::
     │   ├── LocalDataError    a table that the conversation needs could not answer
     │   └── PeerBabbles       the peer sent more than a reply may hold
     ├── TableTrouble          a lookup table could not answer                 a deferral, never a miss
+    ├── SpoolTrouble          the queue cannot be read or written             exit 75 (EX_TEMPFAIL)
     └── BrokenPromise         a fault of our own: should never be seen        exit 70 (EX_SOFTWARE)
 
 Foreign exceptions (`OSError`, dnspython's, click's) are translated into these at the border where they arise.
@@ -83,6 +84,10 @@ class PeerBabbles(WireTrouble):
 
 class TableTrouble(MailriderError):
     """A lookup table could not answer: gone, slow, or its answer makes no sense."""
+
+
+class SpoolTrouble(MailriderError):
+    """The storage of the queue failed: full, broken, locked, or not ours to touch."""
 
 
 class BrokenPromise(MailriderError):
