@@ -19,6 +19,12 @@ NONCE = b"fyko+d2lbbFgONRv9qkxdawL"
 SALT = base64.b64encode(b"a grain of salt").decode()
 
 
+def begin(client: Scram) -> bytes:
+    first = client.begin()
+    assert first is not None
+    return first
+
+
 def test_the_example_of_rfc_5802() -> None:
     mechanism = Scram(PENCIL, "SCRAM-SHA-1", nonce=lambda: NONCE)
     assert mechanism.begin() == b"n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL"
@@ -53,7 +59,7 @@ def test_an_independent_server_lets_us_in(name: str, plus: bool, password: str) 
     binding = (BINDING.kind, BINDING.octets) if plus else None
     server = server_side.make_server(lambda user: known, channel_binding=binding)
     client = Scram(Identity("user", Secret(password)), server_side.name, BINDING if plus else None)
-    server.set_client_first(client.begin().decode())
+    server.set_client_first(begin(client).decode())
     answer = client.respond(server.get_server_first().encode())
     assert answer is not None
     server.set_client_final(answer.decode())
@@ -67,7 +73,7 @@ def test_another_channel_is_noticed() -> None:
     known = server_side.make_auth_info("secret")
     server = server_side.make_server(lambda user: known, channel_binding=(BINDING.kind, b"\x02" * 32))
     client = Scram(Identity("user", Secret("secret")), server_side.name, BINDING)
-    server.set_client_first(client.begin().decode())
+    server.set_client_first(begin(client).decode())
     answer = client.respond(server.get_server_first().encode())
     assert answer is not None
     with pytest.raises(ScramException):
@@ -87,7 +93,7 @@ def server_final(client: Scram, first: bytes, answer: bytes, server_first: bytes
 @pytest.mark.parametrize("name", sorted(DIGESTS))
 def test_every_digest_comes_to_an_end(name: str) -> None:
     client = Scram(Identity("u,s=r", Secret("secret"), sends_authzid=True), name)
-    first = client.begin()
+    first = begin(client)
     assert first.startswith(b"n,a=u=2Cs=3Dr,n=u=2Cs=3Dr,r=")
     challenge = first.rpartition(b"r=")[2].join((b"r=", f"more,s={SALT},i=100,x=extension".encode()))
     answer = client.respond(challenge)

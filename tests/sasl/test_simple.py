@@ -41,3 +41,14 @@ def test_external_says_who_we_want_to_be() -> None:
 def test_anonymous_says_where_we_are() -> None:
     assert Anonymous(TIM).begin() == b"anonymous@host.example"
     assert Anonymous(TIM_AS_TIM).begin() == b"tim@host.example"
+
+
+def test_nobody_cannot_log_in() -> None:
+    """As with Cyrus SASL; EXTERNAL and ANONYMOUS have no need of a user."""
+    nobody = Identity("", Secret("password"))
+    assert Plain(nobody).begin() is None
+    login = Login(nobody)
+    assert login.respond(b"Username:") is None
+    assert login.failure == GENERIC_FAILURE
+    assert login.warning == "SASL authentication failure: All-whitespace username."
+    assert External(nobody).begin() == b""

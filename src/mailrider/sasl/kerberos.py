@@ -30,6 +30,7 @@ class Gssapi(Mechanism):
     """Tokens until the context stands, then the negotiation of the layer."""
 
     name = "GSSAPI"
+    needs_user = False
 
     def __init__(self, identity: Identity) -> None:
         super().__init__(identity)

@@ -12,6 +12,7 @@ Every challenge is hostile until it has proved otherwise: it is bounded here, an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from mailrider.sasl.secret import Secret
 
@@ -70,9 +71,11 @@ class Mechanism:
     """One exchange of one mechanism.
 
     Subclasses give `begin` and `_answer`.  `ended`: nothing more is due from us; a challenge that comes after that fails.
+    `needs_user`: an identity without a user fails as soon as something has to be said.
     """
 
     name: str = ""
+    needs_user: ClassVar[bool] = True
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
@@ -92,10 +95,17 @@ class Mechanism:
             return self._fail(GENERIC_FAILURE, PROBLEM + "attempting client step after doneflag")
         if len(challenge) > CHALLENGE_LIMIT_OCTETS:
             return self._fail(BAD_PROTOCOL, f"{FAILURE}{self.name} challenge of {len(challenge)} octets")
-        return self._answer(challenge)
+        return self._answer(challenge) if self._has_user() else None
 
     def _answer(self, challenge: bytes) -> bytes | None:
         raise NotImplementedError
+
+    def _has_user(self) -> bool:
+        """Whether there is somebody to log in; a `failure` where there is not."""
+        if self.needs_user and not self._identity.user:
+            self._fail(GENERIC_FAILURE, FAILURE + "All-whitespace username.")
+            return False
+        return True
 
     def _fail(self, failure: str, warning: str = "") -> bytes | None:
         """End the exchange: the answer is none."""

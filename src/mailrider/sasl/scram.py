@@ -89,9 +89,9 @@ class Scram(Mechanism):
         self._bare = b"n=" + encode_name(prepare(identity.user_octets)) + b",r=" + self._nonce
         self._signature: bytes | None = None  # the server's, to be shown by it
 
-    def begin(self) -> bytes:
+    def begin(self) -> bytes | None:
         """client-first-message."""
-        return self._header + self._bare
+        return self._header + self._bare if self._has_user() else None
 
     def _answer(self, challenge: bytes) -> bytes | None:
         if self._signature is None:

@@ -15,8 +15,10 @@ class Plain(Mechanism):
 
     name = "PLAIN"
 
-    def begin(self) -> bytes:
+    def begin(self) -> bytes | None:
         """All there is to say."""
+        if not self._has_user():
+            return None
         self.ended = True
         identity = self._identity
         return b"\0".join((identity.authzid_octets, identity.user_octets, identity.secret.reveal()))
@@ -44,6 +46,7 @@ class External(Mechanism):
     """The server knows us by other means; we only say whom we want to be, if anybody."""
 
     name = "EXTERNAL"
+    needs_user = False
 
     def begin(self) -> bytes:
         """The authorisation identity."""
@@ -55,6 +58,7 @@ class Anonymous(Mechanism):
     """No identity at all, but a trace of where we are (RFC 4505)."""
 
     name = "ANONYMOUS"
+    needs_user = False
 
     def begin(self) -> bytes:
         """`anonymous@host`, as Cyrus SASL has it; the user in place of `anonymous` where it would be shown anyway."""
