@@ -203,6 +203,7 @@ def test_more_is_said_where_more_is_wanted(deliver: Deliver, message: str) -> No
     assert len(more.splitlines()) > len(little.splitlines())
 
 
+@pytest.mark.parameter("debug_peer_list", "debug_peer_level")
 def test_a_dialogue_is_told_for_debug_peers(deliver: Deliver, message: str) -> None:
     with PeerThread(ScriptedServer()) as peer:
         named = deliver(*to(peer.nexthop), "-o", "debug_peer_list=127.0.0.0/8", message).err
