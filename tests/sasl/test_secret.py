@@ -17,9 +17,10 @@ VALUE = "correct horse battery staple"
 
 def test_a_secret_does_not_show_itself() -> None:
     secret = Secret(VALUE)
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", f"{secret:>40}", "%s" % secret,
-    "{}".format(secret)]  # noqa: UP031, UP032 shown += [repr([secret]), repr({"password": secret}), repr(Identity("user",
-    secret)), ascii(secret)] assert not [text for text in shown if VALUE in text or "horse" in text]
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", f"{secret:>40}"]
+    shown += ["%s" % secret, "{}".format(secret)]  # noqa: UP031, UP032
+    shown += [repr([secret]), repr({"password": secret}), repr(Identity("user", secret)), ascii(secret)]
+    assert not [text for text in shown if VALUE in text or "horse" in text]
     assert repr(secret) == MASK
 
 

@@ -104,5 +104,5 @@ class Endpoint:
 def reply(found: Any, status: int = 200, headers: str = "") -> bytes:
     """An HTTP answer with a JSON body, or with these octets."""
     body = found if isinstance(found, bytes) else json.dumps(found).encode()
-    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection:
-    close\r\n{headers}\r\n" return head.encode() + body
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n{headers}\r\n".encode() + body

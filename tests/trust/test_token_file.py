@@ -47,11 +47,21 @@ def test_everything_may_be_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ("", "is no JSON object"), ("[]", "is no JSON object"), ("[" * 20000, "is no JSON object"), ('"x"', "is no JSON
-        object"), ({"access_token": "two\nlines"}, "has a access_token that is no token"), ({"access_token": 7}, "no token"),
-        ({"refresh_token": "\x01"}, "no token"), ({"client_secret": "\u00e4"}, "no token"), ({"expiry": "soon"}, "no number"),
-        ({"expiry": []}, "no number"), ({"expiry": -1}, "no time"), ({"expiry": "inf"}, "no time"), ({"expiry": "nan"}, "no
-        time"), ({"token_endpoint": 1}, "no text"), ("x" * (FILE_LIMIT_OCTETS + 1), "octets"),
+        ("", "is no JSON object"),
+        ("[]", "is no JSON object"),
+        ("[" * 20000, "is no JSON object"),
+        ('"x"', "is no JSON object"),
+        ({"access_token": "two\nlines"}, "has a access_token that is no token"),
+        ({"access_token": 7}, "no token"),
+        ({"refresh_token": "\x01"}, "no token"),
+        ({"client_secret": "\u00e4"}, "no token"),
+        ({"expiry": "soon"}, "no number"),
+        ({"expiry": []}, "no number"),
+        ({"expiry": -1}, "no time"),
+        ({"expiry": "inf"}, "no time"),
+        ({"expiry": "nan"}, "no time"),
+        ({"token_endpoint": 1}, "no text"),
+        ("x" * (FILE_LIMIT_OCTETS + 1), "octets"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_told_without_quoting_it(tmp_path: Path, found: Any, said: str) -> None:
@@ -100,8 +110,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     assert os.listdir(tmp_path) == ["t"]
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) |
-st.dictionaries(st.text(), inner))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
 
 
 @given(JSON | st.dictionaries(st.sampled_from(sorted(FULL)), JSON))
