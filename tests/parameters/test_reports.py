@@ -115,6 +115,13 @@ def test_values_may_refer_to_the_process() -> None:
     assert read.obsolete() == ["process_id cannot be set"]
 
 
+@pytest.mark.parameter("html_directory", "readme_directory", "mail_version")
+def test_what_only_describes_an_installation_is_there_to_be_referred_to() -> None:
+    settings = {"html_directory": "/a", "readme_directory": "/b", "mail_version": "c"}
+    assert settings_of(**settings, smtp_helo_name="$html_directory$readme_directory.$mail_version").smtp_helo_name == "/a/b.c"
+    assert settings_of(**settings).not_in_effect() == []
+
+
 # Names of the past
 
 

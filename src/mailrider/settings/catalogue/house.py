@@ -48,11 +48,11 @@ class House(Section, title="this host"):
     )  # fmt: skip
     html_directory = Text(
         "/usr/share/doc/postfix/html", "Where Postfix's manual is as HTML.",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     readme_directory = Text(
         "/usr/share/doc/postfix", "Where Postfix's manual is as text.",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     mail_name = Text(
         "Postfix", "What the mail system calls itself.",
@@ -60,7 +60,7 @@ class House(Section, title="this host"):
     )  # fmt: skip
     mail_version = Text(
         "3.7.11", "The release whose behaviour is reproduced.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     multi_instance_name = Text(
         "", "The name of this one of several instances.",
