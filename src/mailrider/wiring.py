@@ -11,7 +11,7 @@ import ipaddress
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,7 +86,7 @@ class Engine:
         profile = self._profiles.get(key)
         if profile is None:
             settings = self.settings.for_service(key[1], transport)
-            made = make_profile(settings, lambda text: self.observer(Warned(text)))
+            made = make_profile(settings, self._warn)
             if self._tell_dialogues:
                 made = replace(made, lookups=replace(made.lookups, tells_dialogue=lambda name, address: True))
             profile = self._profiles[key] = _with_source_addresses(made)
@@ -97,12 +97,15 @@ class Engine:
         agent = self._agents.get((transport, service))
         if agent is None:
             profile = self.profile(transport, service)
-            directory = Directory(self._resolver_for(profile), _route_policy(profile.settings), _roads(profile))
+            directory = Directory(self._resolver_for(profile), _route_policy(profile.settings, self._warn), _roads(profile))
             agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer)
             self._agents[transport, service] = agent
             if self._draining:
                 agent.drain()
         return agent
+
+    def _warn(self, text: str) -> None:
+        self.observer(Warned(text))
 
     def _resolver_for(self, profile: Profile) -> Resolver:
         """The resolver, behind the reply filter of the transport where it has one."""
@@ -110,7 +113,7 @@ class Engine:
         if not tables:
             return self._resolver
         title = f"{profile.transport.value}_dns_reply_filter"
-        maps = open_maps(title, " ".join(tables), warn=lambda text: self.observer(Warned(text)))
+        maps = open_maps(title, " ".join(tables), warn=self._warn)
         return FilteringResolver(self._resolver, maps.find, title=title, observer=self.observer)
 
     def check(self) -> None:
@@ -146,7 +149,7 @@ class Engine:
             await agent.close()
 
 
-def _route_policy(settings: Settings) -> RoutePolicy:
+def _route_policy(settings: Settings, warn: Callable[[str], None]) -> RoutePolicy:
     families = enabled_families(settings)
     own = find_own_addresses(
         settings.inet_interfaces,
@@ -155,7 +158,7 @@ def _route_policy(settings: Settings) -> RoutePolicy:
         read_interfaces=read_interface_addresses,
         look_up=ask_system,
     )
-    return route_policy(settings, own, families=families)
+    return route_policy(settings, own, families=families, warn=warn)
 
 
 def _roads(profile: Profile) -> Roads:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -121,10 +122,25 @@ def test_services_found_by_srv_records(value: str, service: str, used: bool) -> 
     assert policy(f"use_srv_lookup={value}").uses_service_records(service) == used
 
 
-@pytest.mark.parametrize("value", ["/etc/services.list", "texthash:/etc/x", "!/etc/x"])
-def test_services_in_files_are_refused(value: str) -> None:
+def test_services_may_stand_in_files_and_tables(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("# services\nsubmission\n")
+    for value in (f"{tmp_path}/list", "!smtp, static:all", "inline:{submission=yes}"):
+        uses = policy(f"use_srv_lookup={value}").uses_service_records
+        assert (uses("submission"), uses("smtp")) == (True, False)
+
+
+@pytest.mark.parametrize("value", ["/nonexistent/list", "texthash:/nonexistent/table", "!/nonexistent/list"])
+def test_a_list_of_services_that_cannot_be_read_is_refused(value: str) -> None:
     with pytest.raises(WrongConfiguration, match="use_srv_lookup"):
         policy(f"use_srv_lookup={value}")
+
+
+def test_a_table_of_services_that_cannot_answer_is_a_miss_and_told() -> None:
+    told: list[str] = []
+    made = route_policy(settings("use_srv_lookup=fail:x, submission"), warn=told.append)
+    assert not made.uses_service_records("submission")
+    assert len(told) == 1
+    assert told[0].startswith("use_srv_lookup: ")
 
 
 def test_the_plain_ones() -> None:

@@ -7,11 +7,13 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from mailrider.errors import WrongConfiguration
+from mailrider.errors import TableTrouble
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.resolver.answer import Search
 from mailrider.settings import Settings
+from mailrider.tables.match_list import open_string_list
+from mailrider.tables.source import ignore_warning
 
 LOOP_PORT = 25
 """Only there can mail come back to us, so only there are our own addresses looked for."""
@@ -84,11 +86,13 @@ def route_policy(
     *,
     families: Sequence[Family] | None = None,
     chance: random.Random | None = None,
+    warn: Callable[[str], None] = ignore_warning,
 ) -> RoutePolicy:
     """The policy that `settings` (bound to a transport) describe.
 
     `own_addresses` come from `own_addresses.find_own_addresses`; `families` are those of `enabled_families` that this
-    host really has.  Raises `WrongConfiguration` for a `use_srv_lookup` that needs a file or a table.
+    host really has.  `warn` hears of what is wrong in files and tables of `use_srv_lookup`; one that cannot be read is
+    `WrongConfiguration`.
     """
     transport = settings.transport
     dns = DnsSupport(settings.smtp_dns_support_level or ("disabled" if settings.disable_dns_lookups else "enabled"))
@@ -106,7 +110,7 @@ def route_policy(
         balance=settings.smtp_balance_inet_protocols,
         ignore_mx_lookup_error=settings.ignore_mx_lookup_error,
         defer_if_no_mx_address=settings.smtp_defer_if_no_mx_address_found,
-        uses_service_records=_service_matcher(settings.use_srv_lookup),
+        uses_service_records=_service_matcher(settings, warn),
         ignore_srv_lookup_error=settings.ignore_srv_lookup_error,
         allow_srv_lookup_fallback=settings.allow_srv_lookup_fallback,
         cname_overrides_servername=settings.smtp_cname_overrides_servername,
@@ -141,14 +145,17 @@ def _search(options: Sequence[str]) -> Search:
     return search
 
 
-def _service_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """`use_srv_lookup`: the first pattern that fits decides, letters of either case; `!` turns a pattern round."""
-    rules: dict[str, bool] = {}
-    for pattern in patterns:
-        name = pattern.lstrip("!")
-        if ":" in name or name.startswith("/"):
-            raise WrongConfiguration(f"use_srv_lookup: {pattern!r} is not a service name; files and tables are not read here")
-        rules.setdefault(name.lower(), (len(pattern) - len(name)) % 2 == 0)
-    if not rules:
+def _service_matcher(settings: Settings, warn: Callable[[str], None]) -> Callable[[str], bool]:
+    """`use_srv_lookup`, a match list.  A table in it that cannot answer is told, and counts as a miss, as in smtp(8)."""
+    if not settings.use_srv_lookup:
         return use_no_service_records
-    return lambda service: rules.get(service.lower(), False)
+    services = open_string_list("use_srv_lookup", " ".join(settings.use_srv_lookup), warn=warn)
+
+    def uses_service_records(service: str) -> bool:
+        try:
+            return services.matches(service)
+        except TableTrouble as trouble:
+            warn(f"use_srv_lookup: {trouble}")
+            return False
+
+    return uses_service_records
