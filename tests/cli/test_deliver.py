@@ -426,7 +426,8 @@ def test_an_lmtp_service_brings_its_protocol(deliver: Deliver, message: str, tmp
 
 def test_what_a_service_sets_is_not_ignored_in_silence(deliver: Deliver, message: str, tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("")
-    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o smtp_fallback_relay= -o relay_destination_recipient_limit=1\n")
+    options = "-o smtp_fallback_relay= -o relay_destination_recipient_limit=1"
+    (tmp_path / "master.cf").write_text(f"relay unix - - n - - smtp {options}\n")
     said = deliver("-c", str(tmp_path), "--service", "relay", *to(REFUSED), message)
     warnings = [line for line in said.err.splitlines() if line.startswith("warning: ")]
     assert warnings == [

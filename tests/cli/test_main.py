@@ -32,6 +32,24 @@ def test_help(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) ->
     assert said.err == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [
+        (["-c", "d", "deliver", "-v"], ["deliver", "-c", "d", "-v"]),
+        (["-cd", "-o", "a=b", "-vv", "deliver", "x"], ["deliver", "-cd", "-o", "a=b", "-vv", "x"]),
+        (["--service", "relay", "deliver", "x"], ["deliver", "--service", "relay", "x"]),
+        (["--service=relay", "deliver"], ["deliver", "--service=relay"]),
+        (["deliver", "-c", "d"], ["deliver", "-c", "d"]),
+        (["-c", "d", "--help"], ["-c", "d", "--help"]),
+        (["-c", "d"], ["-c", "d"]),
+        (["--help"], ["--help"]),
+        ([], []),
+    ],
+)
+def test_shared_options_may_stand_before_the_command(arguments: list[str], first: list[str]) -> None:
+    assert main_module._put_command_first(arguments) == first
+
+
 def test_the_list_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     run("--help")
     said = capsys.readouterr().out

@@ -102,6 +102,8 @@ def parse_master_cf(text: str, path: str) -> MasterCf:
     services: dict[tuple[str, str], Service] = {}
     warnings: list[str] = []
     for number, line in join_lines(text, path, warnings):
+        if not line:
+            continue  # a null byte stood at its beginning
         service = _parse_service(line, path, number)
         key = (service.name, service.type)
         if key in services:

@@ -76,7 +76,7 @@ class Login(Section, title="login (SASL)"):
         "", "Mechanisms that are not used unless they are named here.",
         since="", of=EXTRA_MECHANISMS, fold=True, ours=True, in_effect=True,
     )  # fmt: skip
-    smtp_sasl_oauth_CAfile = Text(
+    smtp_sasl_oauth_CAfile = Text(  # noqa: N815
         "", "The certificate authorities of token endpoints, PEM; empty means those of the system.",
         since="", ours=True, in_effect=True,
     )  # fmt: skip
