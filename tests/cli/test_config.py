@@ -163,6 +163,27 @@ def test_h_is_not_help() -> None:
     assert "Usage:" in run("--help").stdout
 
 
+def test_a_service_has_values_of_its_own(tmp_path: Path) -> None:
+    directory = write(tmp_path, "smtp_helo_timeout = 1s\nsmtp_helo_name = $service_name\n")
+    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o smtp_helo_timeout=5\nlocal unix - - n - - local\n")
+    asked = ("smtp_helo_timeout", "smtp_helo_name")
+    shown = run("-c", directory, "--service", "relay", "-x", *asked).stdout
+    assert shown == "smtp_helo_timeout = 5\nsmtp_helo_name = relay\n"
+    assert run("-c", directory, "-h", "smtp_helo_timeout").stdout == "1s\n"
+    told = json.loads(run("-c", directory, "--service", "relay", "--json", "smtp_helo_timeout").stdout)
+    assert told["smtp_helo_timeout"]["place"] == f"{directory}/master.cf, line 1"
+    refused = run("-c", directory, "--service", "local", "-n")
+    assert isinstance(refused.exception, WrongUsage)
+
+
+def test_a_service_is_looked_through_by_check(tmp_path: Path) -> None:
+    directory = write(tmp_path, "")
+    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o smtp_helo_timeout=5x\n")
+    result = run("-c", directory, "check")
+    assert isinstance(result.exception, WrongConfiguration)
+    assert "master.cf, line 1: smtp_helo_timeout = 5x" in str(result.exception)
+
+
 def test_the_command_loads_nothing_heavy() -> None:
     code = "import sys, mailrider.cli.config; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

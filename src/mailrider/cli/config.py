@@ -34,6 +34,7 @@ INIT = "init"
 @click.option("-d", "defaults", is_flag=True, help="Defaults instead of what was set.")
 @click.option("-x", "expanded", is_flag=True, help="Expand $name in values.")
 @click.option("-h", "bare", is_flag=True, help="Values without names.")
+@click.option("--service", "service", metavar="NAME", help="As it holds for this delivery agent of master.cf.")
 @click.option("--status", "status", is_flag=True, help="Count the parameters that are in effect.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.argument("names", nargs=-1, metavar="[check | init DIR | NAME...]")
@@ -46,6 +47,7 @@ def config(
     defaults: bool,
     expanded: bool,
     bare: bool,
+    service: str | None,
     status: bool,
     as_json: bool,
     names: tuple[str, ...],
@@ -63,7 +65,9 @@ def config(
     if names[:1] == (INIT,):
         _init(names)
         return
-    settings = _read(directory, overrides, services=names == (CHECK,))
+    settings = _read(directory, overrides, services=service is not None or names == (CHECK,))
+    if service is not None:
+        settings = _read_for_service(settings, service)
     if names == (CHECK,):
         _check(settings, as_json)
         return
@@ -84,6 +88,14 @@ def _read(directory: Path | None, overrides: tuple[str, ...], *, services: bool)
     host = HostFacts(socket.gethostname(), os.getpid(), "mailrider")
     chosen = choose_directory(directory, os.environ)
     return load_settings(chosen, overrides, host=host, checked=False, services=services)
+
+
+def _read_for_service(settings: Settings, service: str) -> Settings:
+    """What holds for a delivery agent of master.cf."""
+    found = settings.services.delivery_agent(service)
+    if found is None or found.transport is None:
+        raise WrongUsage(f"no delivery agent {service} in master.cf")
+    return settings.for_service(service, found.transport)
 
 
 def _choose(settings: Settings, names: tuple[str, ...], only_set: bool) -> list[str]:
