@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mailrider.delivery.login import WRONG_CREDENTIALS
+from mailrider.delivery.login import WRONG_CREDENTIALS, find_bindings
 from mailrider.events import Event
 from mailrider.model.outcome import DeliveryReport
 from mailrider.model.request import Transport
 from mailrider.sasl.secret import Secret
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
+from mailrider.tls.channel import BrokenChannel
 from virtual_time import run
 
 from .scene import Scene, at, brief, server_of
@@ -309,3 +311,29 @@ def test_a_profile_does_not_show_its_credentials() -> None:
             return repr(found) + repr(policy) + repr(found.identity)
 
     assert "horse" not in run(main())
+
+
+# -- channel bindings ------------------------------------------------------------------------------------------------
+
+
+class FakeChannel:
+    """A TLS connection that has these bindings."""
+
+    def __init__(self, **bindings: bytes) -> None:
+        self.bindings = bindings
+
+    def binding(self, kind: str) -> bytes | None:
+        return self.bindings.get(kind.replace("-", "_"))
+
+
+def test_a_login_can_be_tied_to_what_the_channel_has() -> None:
+    def kinds(tls: object, channel: object) -> list[str]:
+        session: Any = SimpleNamespace(tls=tls, channel=channel)
+        return [binding.kind for binding in find_bindings(session)]
+
+    assert kinds(None, FakeChannel(tls_exporter=b"x")) == []
+    assert kinds(object(), None) == []
+    assert kinds(object(), BrokenChannel("why")) == []
+    both = FakeChannel(tls_server_end_point=b"y", tls_exporter=b"x")
+    assert kinds(object(), both) == ["tls-exporter", "tls-server-end-point"]
+    assert kinds(object(), FakeChannel(tls_unique=b"")) == []

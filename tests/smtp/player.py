@@ -13,7 +13,8 @@ Settings of a dialogue
 `protocol`             `lmtp` instead of `smtp`
 `set: name = value`    a parameter by its smtp name: `smtp_always_send_ehlo`, `smtp_never_send_ehlo`,
                        `smtp_skip_5xx_greeting`, `smtp_skip_quit_response`, `smtp_discard_ehlo_keywords`,
-                       `smtp_pix_workarounds`, `smtp_address_verify_target`, `smtp_line_length_limit`, `line_length_limit`
+                       `smtp_pix_workarounds`, `smtp_address_verify_target`, `smtp_line_length_limit`, `line_length_limit`,
+                       `smtp_sasl_auth_soft_bounce`
 `probe: yes`           verify the recipients, send no content
 `keep_open: yes`       ask for the connection to be kept
 `reused: KEYWORDS`     no opening: a kept connection to a server that has announced these extensions
@@ -25,6 +26,7 @@ Settings of a dialogue
 `chunking: yes`        use BDAT where it is offered; `proved`: this server has taken it before
 `messages: 2`          submit the message twice, the second one behind the first
 `leave: yes`           say QUIT on a connection that was kept
+`login: user password` log in with the best mechanism that is offered, as `delivery.login` does
 =====================  ==============================================================================================
 
 And what must be true at the end, apart from the `E:` lines, neither more nor less:
@@ -51,7 +53,11 @@ from mailrider.delivery.trouble import STATUS, failure_of_refusal, failure_of_tr
 from mailrider.errors import ConnectionLost, ContentUnreadable, TimedOut
 from mailrider.model import status as status_code
 from mailrider.model.request import Envelope, Recipient
+from mailrider.sasl.choice import NoMechanism, Rules, choose_mechanism
+from mailrider.sasl.mechanism import Identity
+from mailrider.sasl.secret import Secret
 from mailrider.smtp import commands
+from mailrider.smtp.authentication import Login, LoginTerms
 from mailrider.smtp.capabilities import Capabilities, known_discards, parse_capabilities
 from mailrider.smtp.chunked import ChunkedTransaction
 from mailrider.smtp.handshake import Opening, Terms, take_leave
@@ -112,6 +118,7 @@ class _Play:
         limit = int(self.parameters.get("line_length_limit", "2048"))
         self.driver = Driver(ReplyParser(limit))
         self.opening: Opening | None = None
+        self.login: Login | None = None
         self.transactions: list[Transaction] = []
         self.matched = 0  # how much of what was written has been looked at
         self.chunk_octets = -1  # announced by the last BDAT
@@ -216,11 +223,23 @@ class _Play:
     def go_on(self) -> None:
         """Between the scripts: from the opening to the messages, and from them to the leave."""
         if self.opening is not None and isinstance(self.opening.result, Capabilities) and not self.submitted:
-            self.submit(self.opening.result, reused=False)
+            if self.login is None and "login" in self.settings:
+                self.log_in(self.opening.result)
+            elif self.login is None or isinstance(self.login.result, Reply):
+                self.submit(self.opening.result, reused=False)
         wire = self.driver.wire
         if self.says("leave") and not self.left and self.submitted and wire.free and wire.reusable and not wire.awaited:
             self.left = True
             self.driver.run(take_leave(wire, await_reply=self.awaits_quit))
+
+    def log_in(self, offered: Capabilities) -> None:
+        user, password = self.settings["login"].split()
+        mechanism = choose_mechanism(offered.auth, Rules(), Identity(user, Secret(password), host=HOST))
+        assert not isinstance(mechanism, NoMechanism)
+        soft_bounce = self.is_set("smtp_sasl_auth_soft_bounce", "yes")
+        terms = LoginTerms(PEER, self.lmtp, soft_bounce, self.awaits_quit)
+        self.login = Login(mechanism, mechanism.begin(), terms, self.warnings.append)
+        self.driver.run(self.login.run(self.driver.wire))
 
     def submit(self, offered: Capabilities, *, reused: bool) -> None:
         self.submitted = True
@@ -283,7 +302,7 @@ class _Play:
         outcomes = [outcome for transaction in self.transactions for outcome in self.outcomes_of(transaction)]
         if not self.transactions:
             assert self.opening is not None
-            result = self.opening.result
+            result = self.opening.result if self.login is None else self.login.result
             assert isinstance(result, Refusal | Trouble)
             outcomes = [self.failed(recipient, result) for recipient in self.recipients]
         self.warnings += [warning for transaction in self.transactions for warning in transaction.warnings]
