@@ -4,8 +4,8 @@
 promises to answer strictly in order, to send the replies to what came together together, and to close in such a way that
 its last words arrive.  Tests, `mailrider demo` and the benchmarks use it.
 
-It is no mail server: nothing is kept beyond the memory of the process, no address is checked, there is neither TLS nor
-AUTH.  `Rule.delay_seconds` is real time.
+It is no mail server: nothing is kept beyond the memory of the process, no address is checked, there is no AUTH.
+`Rule.delay_seconds` is real time.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import socket
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from mailrider.testkit.record import ReceivedMessage, Session
 from mailrider.testkit.rules import Rule, RuleBook
+
+if TYPE_CHECKING:
+    import ssl
 
 DEFAULT_KEYWORDS: Final = ("PIPELINING", "SIZE 10240000", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN")
 """What a friendly server announces; `SMTPUTF8` and `CHUNKING` only where asked for."""
@@ -48,6 +51,7 @@ class ScriptedServer:
 
     A UNIX-domain socket at `path`, else TCP at `host` and `port` (0: any free one; see `port` afterwards).  `keywords` follow
     the first line of the EHLO or LHLO reply, without their code.  With `keep_content` off only sizes are remembered.
+    With `tls` it offers STARTTLS, or begins with TLS where it is a `wrapper`.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class ScriptedServer:
         port: int = 0,
         path: Path | str | None = None,
         keep_content: bool = True,
+        tls: ssl.SSLContext | None = None,
+        wrapper: bool = False,
     ) -> None:
         self.lmtp = lmtp
         self.name = name
@@ -68,6 +74,8 @@ class ScriptedServer:
         self.port = port
         self.path = path
         self.keep_content = keep_content
+        self.tls = tls
+        self.wrapper = wrapper
         self.book = RuleBook(rules)
         self.sessions: list[Session] = []
         self._server: asyncio.Server | None = None
@@ -140,13 +148,15 @@ class _Conversation:
     async def run(self) -> None:
         """Hold the conversation to its end; the session says how it ended."""
         try:
+            if self._server.wrapper:
+                await self._begin_tls()
             greeting = f"220 {self._server.name} {'LMTP' if self._server.lmtp else 'ESMTP'}"
             await self._follow(self._rules.find("greeting"), [greeting])
             while True:
                 await self._take_command()
         except _Over as over:
             self._session.ended = str(over)
-        except (ConnectionError, OSError):
+        except (ConnectionError, OSError):  # that of TLS is among them
             self._session.ended = "reset"
         except asyncio.CancelledError:
             self._session.ended = "shutdown"
@@ -263,13 +273,28 @@ class _Conversation:
             self._recipients.append(_path_and_rest(line)[0])
         elif verb == "DATA" and said.startswith("3"):
             await self._take_content()
+        elif verb == "STARTTLS" and accepted and self._server.tls is not None:
+            await self._begin_tls()
         elif verb == "QUIT" and accepted:
             await self._close()
+
+    async def _begin_tls(self) -> None:
+        """Take the server's part in a handshake, and forget all that was said before (RFC 3207 §4.2)."""
+        assert self._server.tls is not None
+        await self._send()
+        await self._writer.start_tls(self._server.tls)
+        self._waiting.clear()
+        self._forget_transaction()
+        session, connection = self._session, self._writer.get_extra_info("ssl_object")
+        session.encrypted_from = len(session.commands)
+        session.tls_version, session.tls_resumed = connection.version(), connection.session_reused
+        session.client_certificate = connection.getpeercert(binary_form=True) or b""
 
     def _usual_reply(self, verb: str, line: str) -> list[str]:
         """What a friendly server says; by default it knows the order of things (RFC 5321 §4.1.4)."""
         if verb == ("LHLO" if self._server.lmtp else "EHLO"):
-            lines = (self._server.name, *self._server.keywords)
+            offers_tls = self._server.tls is not None and self._session.encrypted_from is None
+            lines = (self._server.name, *self._server.keywords, *(("STARTTLS",) if offers_tls else ()))
             return [f"250-{text}" for text in lines[:-1]] + [f"250 {lines[-1]}"]
         if verb == "HELO" and not self._server.lmtp:
             return [f"250 {self._server.name}"]
@@ -282,6 +307,8 @@ class _Conversation:
             return [ready if self._recipients else "554 5.5.1 Error: no valid recipients"]
         if verb == "QUIT":
             return ["221 2.0.0 Bye"]
+        if verb == "STARTTLS" and self._server.tls is not None and self._session.encrypted_from is None:
+            return ["220 2.0.0 Ready to start TLS"]
         if verb in ("RSET", "NOOP"):
             return ["250 2.0.0 Ok"]
         if verb == "VRFY":
@@ -337,7 +364,7 @@ class _Conversation:
         usual = [queued] * (len(recipients) if self._server.lmtp else 1)
         self._forget_transaction()
         try:
-            await self._follow(self._rules.find("dot"), usual)
+            await self._follow(self._rules.find("dot", " ".join(recipients)), usual)
         finally:
             kept = content if self._server.keep_content else b""
             self._session.messages.append(

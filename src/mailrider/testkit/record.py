@@ -29,8 +29,9 @@ class Session:
     """One connection, from its greeting on; grows while the connection lives.
 
     `commands` are the lines without their ends, content and AUTH exchanges of course not among them.  `reads` are the octets
-    as they came off the socket, up to a bound, for tests of who sends what together.  `ended` is empty while the
-    connection lives, then `client`, `server`, `reset` (by the client) or `shutdown`.
+    as they came off the socket, up to a bound, for tests of who sends what together.  `ended` is empty while the connection
+    lives, then `client`, `server`, `reset` (by the client) or `shutdown`.  `encrypted_from` is the number of the first
+    command that came through TLS, None in clear; `client_certificate` is DER, empty where the client showed none.
     """
 
     number: int
@@ -39,3 +40,7 @@ class Session:
     reads: list[bytes] = field(default_factory=list)
     octets_received: int = 0
     ended: str = ""
+    encrypted_from: int | None = None
+    tls_version: str = ""
+    tls_resumed: bool = False
+    client_certificate: bytes = b""

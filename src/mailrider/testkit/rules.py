@@ -32,8 +32,8 @@ class Rule:
     """One exception from friendliness.
 
     When: `on` is the moment (`data`: once `after_octets` of the content, still dot-stuffed, have come; `dot`: the end of the
-    content, BDAT LAST included); `match` a regular expression searched for in the command line without regard to case; `nth`
-    counts the times this rule would fit on one connection, `nth_total` those on all, `connection` the connections, all
+    content, BDAT LAST included); `match` a regular expression searched for in the command line, at the end of the content in its
+    recipients with a blank between them, without regard to case; `nth` counts the times this rule would fit on one connection, `nth_total` those on all, `connection` the connections, all
     from 1.
 
     What: wait `delay_seconds`; then say `reply` (a line, or the lines of one reply, each with its code), or the octets of `raw`
@@ -61,8 +61,8 @@ class Rule:
     def __post_init__(self) -> None:
         if sum((self.reply is not None, self.raw is not None, bool(self.replies))) > 1:
             raise WrongUsage("a rule has one of reply, raw and replies")
-        if self.match and self.on != "command":
-            raise WrongUsage(f"a rule on {self.on!r} has no command to match")
+        if self.match and self.on not in ("command", "dot"):
+            raise WrongUsage(f"a rule on {self.on!r} has nothing to match")
         if self.after_octets and self.on != "data":
             raise WrongUsage("after_octets belongs to a rule on 'data'")
         if (self.replies or self.short) and self.on != "dot":
@@ -119,7 +119,7 @@ class RulePage:
         self._still_to_come: Candidates = []
 
     def find(self, on: Moment, text: str = "") -> Rule | None:
-        """The rule to follow now, if any: `text` is the command line."""
+        """The rule to follow now, if any: `text` is what it has to match."""
         for place, rule, pattern in self._candidates[on]:
             if pattern.search(text) and self._is_its_turn(place, rule):
                 return rule

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailrider.tls.protocols import VERSIONS
 from mailrider.tls.terms import Authorities, Handshake, Identity, KeyPair
@@ -137,11 +137,10 @@ def _load_authorities(context: SSL.Context, authorities: Authorities) -> None:
 
 
 def _load_identity(context: SSL.Context, identity: Identity) -> None:
-    for path in identity.chain_files:
-        _load_chain_file(context, path)
-    if not identity.chain_files:
-        for pair in identity.pairs:
-            _load_pair(context, pair)
+    if identity.chain_files:
+        _load_chains(context, identity.chain_files)
+    for pair in identity.pairs if not identity.chain_files else ():
+        _load_pair(context, pair)
 
 
 def _load_pair(context: SSL.Context, pair: KeyPair) -> None:
@@ -157,28 +156,36 @@ def _load_pair(context: SSL.Context, pair: KeyPair) -> None:
         raise _Trouble(f'cannot get private key from file "{pair.key_file}": {tell_errors(trouble)}') from None
 
 
-def _load_chain_file(context: SSL.Context, path: str) -> None:
-    """Keys and certificates, each key before its chain, any number of times (postconf(5), `smtp_tls_chain_files`)."""
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(PEM_LIMIT_OCTETS)
-    except (OSError, ValueError) as trouble:
-        raise _Trouble(f"error opening chain file: {path}: {trouble}") from None
+def _load_chains(context: SSL.Context, paths: tuple[str, ...]) -> None:
+    """Keys and certificates, each key before its chain, any number of times, in one file or in several that follow each other
+    (postconf(5), `smtp_tls_chain_files`).
+    """
     key = b""
     chain: list[bytes] = []
-    for block in _PEM_BLOCK.finditer(text):
-        if block[1].endswith(b"PRIVATE KEY"):
-            _use_chain(context, path, key, chain)
-            key, chain = block[0] + b"\n", []
-        elif block[1].endswith(b"CERTIFICATE"):
-            chain.append(block[0] + b"\n")
+    for path in paths:
+        for block in _PEM_BLOCK.finditer(_read_file(path)):
+            if block[1].endswith(b"PRIVATE KEY"):
+                _use_chain(context, path, key, chain)
+                key, chain = block[0] + b"\n", []
+            elif block[1].endswith(b"CERTIFICATE"):
+                chain.append(block[0] + b"\n")
     if not key:
-        raise _Trouble(f"error loading chain from {path}: no private key found")
-    _use_chain(context, path, key, chain)
+        raise _Trouble(f"error loading chain from {paths[-1]}: no private key found")
+    _use_chain(context, paths[-1], key, chain)
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(PEM_LIMIT_OCTETS)
+    except (OSError, ValueError) as trouble:
+        raise _Trouble(f"error opening chain file: {path}: {trouble}") from None
 
 
 def _use_chain(context: SSL.Context, path: str, key: bytes, chain: list[bytes]) -> None:
-    from OpenSSL import SSL, crypto
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from OpenSSL import SSL
 
     if not key:
         if chain:
@@ -192,6 +199,7 @@ def _use_chain(context: SSL.Context, path: str, key: bytes, chain: list[bytes]) 
             public.write(b"".join(chain))
             public.flush()
             context.use_certificate_chain_file(public.name)
-        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, key, b""))
-    except (SSL.Error, crypto.Error, OSError) as trouble:
+        loaded: Any = load_pem_private_key(key, None)  # OpenSSL refuses what is no key for TLS
+        context.use_privatekey(loaded)
+    except (SSL.Error, ValueError, TypeError, UnsupportedAlgorithm, OSError) as trouble:
         raise _Trouble(f"error loading chain from {path}: {tell_errors(trouble)}") from None

@@ -1,0 +1,103 @@
+"""Contexts: which files make one, and which make none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from OpenSSL import SSL
+
+from mailrider.testkit.authority import make_root
+from mailrider.tls.context import Unavailable, Unusable, make_context
+from mailrider.tls.protocols import Protocols
+from mailrider.tls.terms import NO_AUTHORITIES, NOBODY, Authorities, Handshake, Identity, KeyPair
+
+ROOT = make_root()
+INTERMEDIATE = ROOT.issue("CA", is_authority=True)
+CLIENT = INTERMEDIATE.issue("client")
+PLAIN = Handshake()
+
+
+def make(
+    handshake: Handshake = PLAIN,
+    authorities: Authorities = NO_AUTHORITIES,
+    identity: Identity = NOBODY,
+) -> object:
+    return make_context(handshake, authorities, identity, 9)
+
+
+def reason(made: object) -> str:
+    assert isinstance(made, Unavailable)
+    assert made.warnings[-1] == "disabling TLS support"
+    return made.warnings[0]
+
+
+def test_authorities(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(ROOT.pem)
+    assert isinstance(make(authorities=Authorities(str(tmp_path / "ca.pem"))), SSL.Context)
+    assert isinstance(make(authorities=Authorities(path=str(tmp_path))), SSL.Context)
+    assert isinstance(make(authorities=Authorities(append_default=True)), SSL.Context)
+    missing = make(authorities=Authorities(str(tmp_path / "nosuch")))
+    assert reason(missing).startswith("cannot load Certification Authority data, CAfile=")
+    (tmp_path / "empty.pem").write_bytes(b"")
+    reason(make(authorities=Authorities(str(tmp_path / "empty.pem"))))
+
+
+def test_a_certificate_and_its_key(tmp_path: Path) -> None:
+    both = str(CLIENT.write(tmp_path, "both"))
+    assert isinstance(make(identity=Identity(pairs=(KeyPair(both, both),))), SSL.Context)
+    other = str(ROOT.issue("other").write(tmp_path, "other"))
+    assert reason(make(identity=Identity(pairs=(KeyPair(both, other),)))).startswith("cannot get private key from file")
+    assert reason(make(identity=Identity(pairs=(KeyPair("/nosuch", both),)))).startswith("cannot get certificate from file")
+
+
+def test_chain_files(tmp_path: Path) -> None:
+    both = str(CLIENT.write(tmp_path, "both"))
+    (tmp_path / "two.pem").write_bytes(Path(both).read_bytes() + Path(ROOT.issue("x").write(tmp_path, "x")).read_bytes())
+    assert isinstance(make(identity=Identity((both,))), SSL.Context)
+    assert isinstance(make(identity=Identity((str(tmp_path / "two.pem"),))), SSL.Context)
+    # Key and chain may stand in files that follow each other.
+    (tmp_path / "key.pem").write_bytes(CLIENT.key_pem)
+    (tmp_path / "chain.pem").write_bytes(CLIENT.pem)
+    assert isinstance(make(identity=Identity((str(tmp_path / "key.pem"), str(tmp_path / "chain.pem")))), SSL.Context)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", "no private key found"),
+        (CLIENT.pem, "no private key found"),
+        (CLIENT.pem + CLIENT.key_pem, "certificate before its private key"),
+        (CLIENT.key_pem, "private key without certificate"),
+        (CLIENT.key_pem + CLIENT.key_pem + CLIENT.pem, "private key without certificate"),
+        (CLIENT.key_pem + ROOT.pem, "error loading chain"),
+        (b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n" + CLIENT.pem, "error loading chain"),
+    ],
+)
+def test_bad_chain_files(tmp_path: Path, text: bytes, expected: str) -> None:
+    (tmp_path / "chain.pem").write_bytes(text)
+    assert expected in reason(make(identity=Identity((str(tmp_path / "chain.pem"),))))
+
+
+def test_a_chain_file_that_is_not_there(tmp_path: Path) -> None:
+    assert "error opening chain file" in reason(make(identity=Identity((str(tmp_path / "nosuch"),))))
+
+
+@pytest.mark.parametrize(
+    "handshake",
+    [
+        Handshake(ciphers="NOSUCH"),
+        Handshake(ciphers="ALL:!ALL"),
+        Handshake(ciphers="\u00e9"),
+        Handshake(protocols=Protocols(floor=0x1234)),
+        Handshake(protocols=Protocols(ceiling=0xFFFFFFFF)),
+        Handshake(fault="nonsense"),
+    ],
+)
+def test_what_can_only_fail(handshake: Handshake) -> None:
+    assert isinstance(make(handshake), Unusable)
+
+
+@pytest.mark.parametrize("name", ["LEGACY_SERVER_CONNECT", "NO_TICKET", "NO_ANTI_REPLAY", "0x4000"])
+def test_options(name: str) -> None:
+    assert isinstance(make(Handshake(options=(name,), bug_workarounds_off=("TLSEXT_PADDING", "CVE-2005-2969"))), SSL.Context)
