@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import engine, fitting, floors, idle, large, preparing, settings, starting
+from benchmarks import tables as lookups
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
 from benchmarks.sinks import BUNDLED, SMTP_SINK, choose_sink
@@ -100,6 +101,11 @@ def run_floors(given: argparse.Namespace, folder: Path) -> Answer:
     return {"microseconds": profile.microseconds, "tables": rows}, tables
 
 
+def run_tables(given: argparse.Namespace, folder: Path) -> Answer:
+    figures = lookups.measure(REPEATS, folder)
+    return {name: its._asdict() for name, its in figures.items()}, [lookups.tabulate(figures, REPEATS)]
+
+
 CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "engine": run_engine,
     "import": run_import,
@@ -109,6 +115,7 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "large": run_large,
     "settings": run_settings,
     "floors": run_floors,
+    "tables": run_tables,
 }
 DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "large", "settings")
 

@@ -14,7 +14,7 @@ from mailrider.errors import TableTrouble, WrongConfiguration
 from mailrider.tables.building import Manner, build_table
 from mailrider.tables.opening import TABLE_TYPES, open_table
 from mailrider.tables.source import Surroundings
-from mailrider.tables.table import ListedTable, Table, takes_partial_keys
+from mailrider.tables.table import ListedTable, Table, close_table, takes_partial_keys
 
 PATIENT_SECONDS = 60.0
 """More than any answer takes on a busy machine."""
@@ -158,7 +158,9 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 def table(kind: Kind, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Table]:
     title = kind.make(tmp_path, request)
     warnings: list[str] = []
-    yield open_table(title, surroundings=Surroundings(warnings.append, time_limit_seconds=PATIENT_SECONDS))
+    table = open_table(title, surroundings=Surroundings(warnings.append, time_limit_seconds=PATIENT_SECONDS))
+    yield table
+    close_table(table)
     assert not [warning for warning in warnings if "the text" not in warning]
 
 
@@ -252,6 +254,7 @@ def test_case_counts_where_keys_are_not_folded(kind: Kind, tmp_path: Path, reque
     # As for `mailrider table -f`.  Databases and patterns have their own idea of case.
     title = kind.make(tmp_path, request)
     table = open_table(title, surroundings=Surroundings(time_limit_seconds=PATIENT_SECONDS, folds=False))
+    request.addfinalizer(lambda: close_table(table))
     assert table.find("key") == "value"
     ignores_case = kind.is_pattern and kind.folds
     if title.startswith(("mysql:", "ldap:")) or ignores_case:

@@ -16,7 +16,7 @@ from mailrider.tables import dialogue, sql
 from mailrider.tables.dialogue import REST_SECONDS
 from mailrider.tables.opening import open_table
 from mailrider.tables.source import Surroundings
-from mailrider.tables.table import Table
+from mailrider.tables.table import Table, close_table
 
 IMPATIENT_SECONDS = 0.1
 """The time limit where it is to be passed."""
@@ -101,14 +101,18 @@ def gate(kind: Kind, request: pytest.FixtureRequest) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def world(kind: Kind, gate: Gate, tmp_path: Path) -> World:
-    return World(gate, kind.title(tmp_path, gate.port))
+def world(kind: Kind, gate: Gate, tmp_path: Path) -> Iterator[World]:
+    world = World(gate, kind.title(tmp_path, gate.port))
+    yield world
+    close_table(world.table)
 
 
 @pytest.fixture
-def hasty(kind: Kind, gate: Gate, tmp_path: Path) -> World:
+def hasty(kind: Kind, gate: Gate, tmp_path: Path) -> Iterator[World]:
     """One whose patience is short."""
-    return World(gate, kind.title(tmp_path, gate.port), IMPATIENT_SECONDS)
+    world = World(gate, kind.title(tmp_path, gate.port), IMPATIENT_SECONDS)
+    yield world
+    close_table(world.table)
 
 
 def test_a_server_that_is_gone(world: World) -> None:

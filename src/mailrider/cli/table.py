@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -96,15 +97,15 @@ def table(
         if query is None and not listing:
             _build(titles, exact=exact, files=files, replace=replace, quiet=quiet, null=null)
             return
-        opened = _Opened(titles, place, folds=not exact, files=files)
         show = _print_json if as_json else _print_pair
-        if listing:
-            for key, value in opened.entries():
-                show(key, value)
-        elif query == STANDARD_INPUT:
-            _query_all(opened, show)
-        else:
-            _query_one(opened, query or "", as_json)
+        with closing(_Opened(titles, place, folds=not exact, files=files)) as opened:
+            if listing:
+                for key, value in opened.entries():
+                    show(key, value)
+            elif query == STANDARD_INPUT:
+                _query_all(opened, show)
+            else:
+                _query_one(opened, query or "", as_json)
     except (TableTrouble, WrongConfiguration) as trouble:
         sys.stdout.flush()
         _say(f"mailrider: {trouble}")
@@ -165,6 +166,14 @@ class _Opened:
                     _warn(f"table {title}: key {key}: an empty value is not allowed; a table should answer that it has none")
                 return self._resolve(title, value)
         return None
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        from mailrider.tables.table import close_table
+
+        for table in self._tables:
+            if table is not None:
+                close_table(table)
 
     def entries(self) -> Iterator[tuple[str, bytes]]:
         """What is in the first table."""

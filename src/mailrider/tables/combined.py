@@ -15,7 +15,7 @@ from mailrider.errors import WrongConfiguration
 from mailrider.tables.braces import split_members, take_braced
 from mailrider.tables.opening import PREFIXES_LIMIT, open_table
 from mailrider.tables.source import Surroundings
-from mailrider.tables.table import Table, takes_partial_keys
+from mailrider.tables.table import Table, close_table, takes_partial_keys
 
 
 class _CombinedTable:
@@ -35,6 +35,11 @@ class _CombinedTable:
             raise WrongConfiguration(f"{self.title}: write {self.kind}:{{type:name, type:name}}")
         self._tables: list[Table] = [open_table(member, surroundings=surroundings) for member in members]
         self.is_pattern = not takes_partial_keys(self._tables[0])
+
+    def close(self) -> None:
+        """Let go of what the tables keep open."""
+        for table in self._tables:
+            close_table(table)
 
 
 class PipeTable(_CombinedTable):

@@ -85,6 +85,7 @@ class Directory:
         self._library = library
         self._account = account
         self._connection: Any = None
+        self._socket: BoundedSocket | None = None
         try:
             self._connect(uri, deadline)
         except BaseException as trouble:
@@ -124,7 +125,8 @@ class Directory:
         """Have every call on the socket end in time."""
         plain = self._connection.socket
         if type(plain).__module__ != "ssl":
-            self._connection.socket = BoundedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+            self._socket = BoundedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+            self._connection.socket = self._socket
 
     def _limit(self, deadline: Deadline) -> None:
         if isinstance(self._connection.socket, BoundedSocket):
@@ -158,6 +160,9 @@ class Directory:
         connection, self._connection = self._connection, None
         if connection is not None and connection.socket is not None:
             connection.socket.close()
+        # The library may have let go of it without closing it.
+        if self._socket is not None:
+            self._socket.close()
 
     def _describe(self) -> str:
         result = self._connection.result or {}

@@ -60,15 +60,16 @@ class LdapTable(QueriedTable):
         super().__init__(name, surroundings)
 
     def __del__(self) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of what is open; the next lookup opens it again."""
         directory, self._directory = self._directory, None
         if directory is not None:
             directory.close()
 
     def _configure(self, definition: Definition) -> KeyTemplates:
-        self._close()
+        self.close()
         port = definition.number("server_port", USUAL_PORT, 1)
         self._uris = [_write_uri(host, port) for host in definition.members("server_host") or ["localhost"]]
         self._account = self._read_account(definition)
@@ -135,11 +136,11 @@ class LdapTable(QueriedTable):
             except ConnectionGone:
                 return self._search(search, deadline)
         except (DirectoryTimeout, SlowDialogue):
-            self._close()
+            self.close()
             self._rests_until_seconds = now_seconds + REST_SECONDS
             raise TableTrouble(f"{self.title}: no answer within {self._time_limit_seconds:g} seconds") from None
         except DirectoryTrouble as trouble:
-            self._close()
+            self.close()
             raise TableTrouble(f"{self.title}: {trouble}") from None
 
     def _search(self, search: Search, deadline: Deadline) -> list[str]:
@@ -153,7 +154,7 @@ class LdapTable(QueriedTable):
                 return []
             return self._expand(directory, entries, deadline)
         except ConnectionGone:
-            self._close()
+            self.close()
             raise
 
     def _expand(self, directory: Directory, entries: list[Entry], deadline: Deadline) -> list[str]:

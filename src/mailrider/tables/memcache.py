@@ -24,7 +24,7 @@ from mailrider.tables.key_template import KeyTemplates
 from mailrider.tables.match_list import MatchList, open_string_list
 from mailrider.tables.opening import open_table
 from mailrider.tables.source import Surroundings, key_octets
-from mailrider.tables.table import Table, fold_key
+from mailrider.tables.table import Table, close_table, fold_key
 
 USUAL_SERVER: Final = "inet:localhost:11211"
 TTL_SECONDS: Final = 3600
@@ -74,6 +74,12 @@ class MemcacheTable:
         self._dialogue = Dialogue(self.title, endpoint, self._surroundings.now_seconds, limit_seconds)
         backup = definition.text("backup")
         self._backup: Table | None = open_table(backup, surroundings=self._surroundings) if backup else None
+
+    def close(self) -> None:
+        """Hang up; the next lookup makes a new connection."""
+        self._dialogue.close()
+        if self._backup is not None:
+            close_table(self._backup)
 
     def find(self, key: str) -> str | None:
         """The value of `key` (see `Table.find`)."""

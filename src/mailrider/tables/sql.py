@@ -80,7 +80,7 @@ class ServedTable(QueriedTable):
     _servers: tuple[Server, ...] = ()
 
     def __del__(self) -> None:
-        self._close()
+        self.close()
 
     @abstractmethod
     def _list_servers(self, definition: Definition) -> list[Server]:
@@ -90,7 +90,7 @@ class ServedTable(QueriedTable):
         return read_query(definition)
 
     def _configure(self, definition: Definition) -> KeyTemplates:
-        self._close()
+        self.close()
         self._retry_seconds = definition.number("retry_interval", INTERVAL_SECONDS, 1)
         self._idle_seconds = definition.number("idle_interval", INTERVAL_SECONDS, 1)
         self._query = self._read_query(definition)
@@ -100,7 +100,8 @@ class ServedTable(QueriedTable):
         result_format = definition.text("result_format", "%s", required=True)
         return KeyTemplates(self.title, [self._query], result_format)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of what is open; the next lookup opens it again."""
         for server in self._servers:
             server.close()
 

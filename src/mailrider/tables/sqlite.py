@@ -39,15 +39,16 @@ class SqliteTable(QueriedTable):
     _file: object = None
 
     def __del__(self) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of what is open; the next lookup opens it again."""
         base, self._base = self._base, None
         if base is not None:
             base.close()
 
     def _configure(self, definition: Definition) -> KeyTemplates:
-        self._close()
+        self.close()
         self._path = definition.text("dbpath", required=True)
         self._query = read_query(definition)
         for match in _QUOTED_OR_PART.finditer(self._query):
@@ -69,7 +70,7 @@ class SqliteTable(QueriedTable):
             status = os.stat(self._path)
             if self._base is not None and self._file == (status.st_dev, status.st_ino):
                 return
-            self._close()
+            self.close()
             place = urllib.parse.quote(os.path.abspath(self._path))
             # The page that asks may be on another thread than the one that opened it, though never at the same time.
             base = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=self._time_limit_seconds, check_same_thread=False)

@@ -32,6 +32,13 @@ class ListedTable(Protocol):
         """Keys and values, in the table's own order.  Raises `errors.TableTrouble`."""
 
 
+def close_table(table: Table) -> None:
+    """Let go of files and connections, where `table` keeps any; the next lookup would open them again."""
+    close = getattr(table, "close", None)
+    if close is not None:
+        close()
+
+
 def takes_partial_keys(table: Table) -> bool:
     """Whether `table` may be asked for a part of a key, such as a parent domain.
 

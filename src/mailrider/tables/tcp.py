@@ -39,6 +39,10 @@ class TcpTable:
             raise WrongConfiguration(f"{self.title}: write tcp:host:port")
         self._dialogue = Dialogue(self.title, endpoint, surroundings.now_seconds, surroundings.time_limit_seconds)
 
+    def close(self) -> None:
+        """Hang up; the next lookup makes a new connection."""
+        self._dialogue.close()
+
     def find(self, key: str) -> str | None:
         """The value of `key` (see `Table.find`)."""
         octets = key_octets(self.title, key)
