@@ -1,0 +1,266 @@
+"""How a spool in SQLite hands out mail: which rows are next, and their messages.
+
+Rows come from two sources in turn, so that neither new mail nor old mail has to wait for all of the other: what this process
+has accepted (`fresh`, known without a question), and a walk through the index of due times.  The walk goes on from where it
+was, because what is leased keeps its place in the index; it begins anew when something may lie behind it: recipients that
+were put back, orders of an operator, another process that writes, recipients that were passed over, a clock that went back.
+
+Reading is done in the thread of the event loop: a row costs two microseconds, and handing each over from another thread
+would cost more.  `SLICE` bounds how long the loop is held up.
+
+What can go wrong: SQLite cannot read; `sqlite3.Error` passes through, and what was picked is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from mailrider.errors import ContentUnreadable
+from mailrider.model.request import Content
+from mailrider.spool.files import FileContent
+from mailrider.spool.leases import LeaseBook
+from mailrider.spool.queue_id import queue_id_of
+from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient
+from mailrider.spool.spool import PASSED_OVER_SECONDS, Lease, OpenRecipient
+
+SLICE = 100
+"""Messages that are read before other tasks get their turn: about a millisecond."""
+
+WALK_ROWS = 1000
+"""Rows of the index that are looked at before other tasks get their turn."""
+
+FRESH_LIMIT = 20_000
+"""Recipients accepted here that are remembered; beyond that the walk finds them."""
+
+DISTURBED_SECONDS = 0.5
+"""How often the walk begins anew because others write: it costs a look at all that is leased."""
+
+_dump = json.JSONEncoder(separators=(",", ":")).encode
+
+Place = tuple[float, int, int]
+"""A place in the index: due time, key, number."""
+
+Candidate = tuple[float, int, int, str]
+"""A place in the index, and the domain that stands there."""
+
+BEGINNING: Place = (-1.0, 0, -1)
+
+_WALK = """SELECT due, message, number, domain FROM recipient
+    WHERE due <= ? AND (due, message, number) > (?, ?, ?) ORDER BY due, message, number LIMIT ?"""
+_NEXT = "SELECT due FROM recipient WHERE due > ? ORDER BY due LIMIT 1"
+_MESSAGES = """SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message
+    WHERE key IN (SELECT value FROM json_each(?))"""
+_RECIPIENTS = """SELECT message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned
+    FROM recipient WHERE (message, number) IN
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) ORDER BY message, number"""
+_CONTENT = "SELECT octets FROM content WHERE key = ?"
+
+
+class RowContent:
+    """The text of a message in the database, as a `model.request.Content`."""
+
+    __slots__ = ("_connection", "key", "size_octets")
+
+    def __init__(self, connection: sqlite3.Connection, key: int, size_octets: int) -> None:
+        self._connection = connection
+        self.key = key
+        self.size_octets = size_octets
+
+    def chunks(self) -> Iterator[bytes]:
+        """The text in one piece; raises `ContentUnreadable`."""
+        try:
+            row = self._connection.execute(_CONTENT, (self.key,)).fetchone()
+        except sqlite3.Error as cause:
+            raise ContentUnreadable(f"the queue cannot be read: {cause}") from None
+        if row is None:
+            raise ContentUnreadable("the message has been deleted from the queue")
+        return iter((row[0],))
+
+
+class Wanted(NamedTuple):
+    """What a lease is asked for."""
+
+    messages_limit: int
+    recipients_limit: int
+    passes_over: Callable[[str], bool] | None
+
+
+class _Picked:
+    """What has been chosen so far."""
+
+    __slots__ = ("count", "spots", "wanted")
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.spots: dict[int, list[int]] = {}
+        self.count = 0
+
+    def has_room(self, key: int) -> bool:
+        """Whether a recipient of this message may be added."""
+        if self.count >= self.wanted.recipients_limit:
+            return False
+        return key in self.spots or len(self.spots) < self.wanted.messages_limit
+
+    def add(self, key: int, number: int) -> None:
+        """Choose a recipient."""
+        self.spots.setdefault(key, []).append(number)
+        self.count += 1
+
+
+class Leasing:
+    """Hands out what is due.  `reader` is a connection of the event loop's thread; `folder` holds the files."""
+
+    def __init__(self, reader: sqlite3.Connection, folder: Path, book: LeaseBook) -> None:
+        self._reader = reader
+        self._folder = folder
+        self._book = book
+        self._fresh: deque[Candidate] = deque()
+        self._place = BEGINNING
+        self._anew_seconds = 0.0  # when the walk may begin anew for what was passed over; 0: nothing was
+        self._begun_seconds = 0.0
+        self.has_more = True
+        self.next_due_seconds: float | None = None
+
+    def add_fresh(self, candidates: Sequence[Candidate]) -> None:
+        """Mail that this process has just accepted and that is due."""
+        if len(self._fresh) + len(candidates) > FRESH_LIMIT:
+            self._fresh.clear()
+            self.begin_anew()
+        else:
+            self._fresh.extend(candidates)
+        self.has_more = True
+
+    def add_later(self, due_seconds: float) -> None:
+        """Mail whose turn comes at a time."""
+        if self.next_due_seconds is None or due_seconds < self.next_due_seconds:
+            self.next_due_seconds = due_seconds
+        if due_seconds <= self._place[0]:
+            self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Something may lie behind the walk."""
+        self._place = BEGINNING
+        self.has_more = True
+
+    def may_begin_for_others(self, now_seconds: float) -> bool:
+        """Whether it is long enough since the walk was begun for others to be looked after."""
+        return not 0.0 <= now_seconds - self._begun_seconds < DISTURBED_SECONDS
+
+    def is_due(self, now_seconds: float) -> bool:
+        """Whether `lease` might find something."""
+        if self.has_more or (self._anew_seconds and now_seconds >= self._anew_seconds):
+            return True
+        return self.next_due_seconds is not None and self.next_due_seconds <= now_seconds
+
+    def next_look_seconds(self) -> float | None:
+        """When `is_due` will next become true by itself."""
+        times = [time for time in (self.next_due_seconds, self._anew_seconds or None) if time is not None]
+        return min(times, default=None)
+
+    async def lease(self, wanted: Wanted, now_seconds: float) -> list[Lease]:
+        """What is due, within bounds.  Raises `sqlite3.Error`."""
+        if self._place[0] > now_seconds or (self._anew_seconds and now_seconds >= self._anew_seconds):
+            self._anew_seconds = 0.0
+            self.begin_anew()
+        picked = _Picked(wanted)
+        leases: list[Lease] = []
+        try:
+            half = _Picked(wanted._replace(messages_limit=(wanted.messages_limit + 1) // 2))
+            half.spots = picked.spots
+            self._pick_fresh(half, now_seconds)
+            picked.count = half.count
+            await self._walk(picked, now_seconds)
+            self._pick_fresh(picked, now_seconds)
+            spots = iter(list(picked.spots.items()))
+            while some := dict(islice(spots, SLICE)):
+                leases += self._load(some, now_seconds)
+                for key in some:
+                    del picked.spots[key]
+                await asyncio.sleep(0)
+        except BaseException:  # cancelled, or the storage failed: nobody has got these
+            for key, numbers in picked.spots.items():
+                self._book.give_back(key, numbers)
+            for lease in leases:
+                self._book.give_back(key_of_lease(lease), [one.number for one in lease.message.recipients])
+            self.begin_anew()
+            raise
+        return leases
+
+    def _pick_fresh(self, picked: _Picked, now_seconds: float) -> None:
+        while self._fresh and picked.has_room(self._fresh[0][1]):
+            _, key, number, domain = self._fresh.popleft()
+            self._consider(picked, key, number, domain, now_seconds)
+        if self._fresh:
+            self.has_more = True
+
+    def _consider(self, picked: _Picked, key: int, number: int, domain: str, now_seconds: float) -> None:
+        passes_over = picked.wanted.passes_over
+        if passes_over is not None and passes_over(domain):
+            self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
+        elif self._book.take(key, number):
+            picked.add(key, number)
+
+    async def _walk(self, picked: _Picked, now_seconds: float) -> None:
+        """Go on through the index until there is enough or nothing more is due."""
+        if self._place is BEGINNING:
+            self._begun_seconds = now_seconds
+        self.has_more = False
+        while True:
+            rows: list[Candidate] = self._reader.execute(_WALK, (now_seconds, *self._place, WALK_ROWS)).fetchall()
+            for due, key, number, domain in rows:
+                if not picked.has_room(key):
+                    self.has_more = True
+                    return
+                self._place = (due, key, number)
+                self._consider(picked, key, number, domain, now_seconds)
+            if len(rows) < WALK_ROWS:
+                break
+            await asyncio.sleep(0)
+        next_row = self._reader.execute(_NEXT, (now_seconds,)).fetchone()
+        self.next_due_seconds = next_row[0] if next_row else None
+
+    def _load(self, spots: dict[int, list[int]], now_seconds: float) -> list[Lease]:
+        """The messages with these recipients.  What is gone or not due any more is given back."""
+        pairs = [(key, number) for key, numbers in spots.items() for number in numbers]
+        found: dict[int, list[OpenRecipient]] = {}
+        for key, *row in self._reader.execute(_RECIPIENTS, (_dump(pairs),)):
+            recipient = RecipientRow(*row)
+            if recipient.due_seconds <= now_seconds:
+                found.setdefault(key, []).append(decode_open_recipient(recipient))
+        rows = {row[0]: row for row in self._reader.execute(_MESSAGES, (_dump(list(spots)),))}
+        leases = []
+        for key, numbers in spots.items():
+            recipients = tuple(found.get(key, ()))
+            row = rows.get(key)
+            if len(recipients) < len(numbers) or row is None:
+                kept = {recipient.number for recipient in recipients} if row is not None else set()
+                self._book.give_back(key, [number for number in numbers if number not in kept])
+            if recipients and row is not None:
+                leases.append(make_lease(self._reader, self._folder, MessageRow(*row), recipients))
+        return leases
+
+
+def make_lease(
+    reader: sqlite3.Connection, folder: Path, row: MessageRow, recipients: tuple[OpenRecipient, ...]
+) -> Lease:
+    """A message and its content."""
+    queue_id = queue_id_of(row.key)
+    content: Content
+    if row.filed:
+        content = FileContent(folder / queue_id, row.size_octets, row.key)
+    else:
+        content = RowContent(reader, row.key, row.size_octets)
+    return Lease(decode_message(row, queue_id, recipients), content)
+
+
+def key_of_lease(lease: Lease) -> int:
+    """The key of the message that a lease of this room is for."""
+    key: int = getattr(lease.content, "key")  # noqa: B009 (both contents of this room have it)
+    return key

@@ -1,0 +1,201 @@
+"""The one thread that writes to a spool in SQLite: group commit.
+
+Whatever is in line when the thread comes to it goes into one transaction and shares one flush; while that flush is under way,
+the next group gathers.  So the busier the node, the larger the groups, and a lone message waits for one flush and
+nothing else.
+
+When a group fails, nothing of it has happened.  Its changes are then tried one by one, each in a transaction of its own, so
+that one message too many on a full disk takes nobody with it: a settled recipient needs less room than a new message.  What
+still fails is answered with a `Failure`.  After an error of input or output the connection is opened anew, because
+SQLite's idea of the file may be wrong.
+
+An `Errand` stands in the same line and is carried out in a transaction of its own.
+
+What can go wrong: another process holds the write lock for longer than `sqlite_schema.BUSY_SECONDS`; the group fails.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from mailrider.errors import SpoolTrouble
+from mailrider.spool.changes import Change, Removed, carry_out
+from mailrider.spool.spool import Unaccepted
+
+GROUP_LIMIT = 1000
+"""Changes in one transaction: enough to make the flush cheap, and few enough for the first of them not to wait long."""
+
+
+class Failure(NamedTuple):
+    """A change that was not carried out."""
+
+    reason: Unaccepted
+    text: str
+
+
+class Done(NamedTuple):
+    """A change that is durable, and the messages that have come to their end by it or by those beside it."""
+
+    removed: Sequence[Removed] = ()
+
+
+class Errand(NamedTuple):
+    """Something to be done in a transaction of its own; the answer is what it returns."""
+
+    action: Callable[[sqlite3.Connection], Any]
+
+
+class Job(NamedTuple):
+    """A change or an errand, and who wants to know what became of it."""
+
+    work: Change | Errand
+    tell: Callable[[Any], None]
+
+
+def _is_new_mail(job: Job) -> bool:
+    """A message that comes in; a notice that takes the place of what it speaks of is none."""
+    return isinstance(job.work, Change) and bool(job.work.messages) and not job.work.gone
+
+
+Answers = list[tuple[Job, Any]]
+
+_NOTHING_REMOVED = Done()
+
+
+def explain_failure(cause: Exception) -> Failure:
+    """Whether the storage is full or broken."""
+    full = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return Failure(Unaccepted.FULL if full else Unaccepted.FAILED, str(cause))
+
+
+class Writer:
+    """A thread with a connection of its own.
+
+    `connect` opens the connection.  `has_room` says whether new messages may come in at all.  `finished` is called in the
+    thread with the answers of each group; it must hand them to the event loop.  `disturbed` is set when somebody else has
+    written to the same file; whoever has seen that clears it.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        has_room: Callable[[], bool],
+        finished: Callable[[Answers], None],
+    ) -> None:
+        self._connect = connect
+        self._has_room = has_room
+        self._finished = finished
+        self._line: SimpleQueue[Job | None] = SimpleQueue()
+        self.submit: Callable[[Job], None] = self._line.put
+        self._connection: sqlite3.Connection | None = None
+        self._version = 0
+        self.disturbed = False
+        self._thread = threading.Thread(target=self._run, name="mailrider-spool", daemon=True)
+
+    def start(self) -> None:
+        """Open the connection and begin.  Raises `SpoolTrouble`."""
+        try:
+            self._connection = self._connect()
+        except sqlite3.Error as cause:
+            raise SpoolTrouble(f"cannot open the queue: {cause}") from None
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is in line; blocks until the thread has ended."""
+        self._line.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            jobs = [self._line.get()]
+            while len(jobs) < GROUP_LIMIT and not self._line.empty():
+                jobs.append(self._line.get())
+            stopping = None in jobs
+            wanted = [job for job in jobs if job is not None]
+            if wanted:
+                self._finished(self._work(wanted))
+        if self._connection is not None:
+            self._connection.close()
+
+    def _work(self, jobs: Sequence[Job]) -> Answers:
+        answers: Answers = []
+        group: list[Job] = []
+        for job in jobs:
+            if isinstance(job.work, Errand):
+                answers += self._commit_group(group)
+                answers.append((job, self._run_errand(job.work)))
+                group = []
+            else:
+                group.append(job)
+        return answers + self._commit_group(group)
+
+    def _commit_group(self, jobs: list[Job]) -> Answers:
+        if not jobs:
+            return []
+        answers: Answers = []
+        if any(map(_is_new_mail, jobs)) and not self._has_room():
+            full = Failure(Unaccepted.FULL, "no space is left for new messages")
+            answers = [(job, full) for job in jobs if _is_new_mail(job)]
+            jobs = [job for job in jobs if not _is_new_mail(job)]
+        done = self._commit(jobs)
+        if isinstance(done, Failure) and len(jobs) > 1:
+            return answers + [(job, self._commit([job])) for job in jobs]
+        return answers + [(job, done) for job in jobs]
+
+    def _commit(self, jobs: Sequence[Job]) -> Done | Failure:
+        changes = [job.work for job in jobs if isinstance(job.work, Change)]
+        if not changes:
+            return _NOTHING_REMOVED
+        answer = self._transact(lambda connection: carry_out(connection, changes))
+        if isinstance(answer, Failure):
+            return answer
+        return Done(answer) if answer else _NOTHING_REMOVED
+
+    def _run_errand(self, errand: Errand) -> Any:
+        return self._transact(errand.action)
+
+    def _transact(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
+        """What `action` returns, once it is durable, or a `Failure`."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._look_for_others(self._connection)
+            answer = action(self._connection)
+            self._connection.execute("COMMIT")
+        except Exception as cause:  # whatever it is, this thread must go on
+            self._recover(cause)
+            return explain_failure(cause)
+        return answer
+
+    def _look_for_others(self, connection: sqlite3.Connection) -> None:
+        """`data_version` changes when another connection has written; our own reading one never does."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            self.disturbed = True
+
+    def _recover(self, cause: Exception) -> None:
+        """Undo what has been begun; where that fails or the disk is suspect, begin with a new connection."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        suspect = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            suspect = True
+        if suspect:
+            try:
+                connection.close()
+            except sqlite3.Error:
+                pass
+            self._version = 0
+        else:
+            self._connection = connection
