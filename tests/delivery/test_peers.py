@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mailrider.delivery import peers
-from mailrider.delivery.peers import MEMORY_SECONDS, PeerMemory
+from mailrider.delivery.peers import MEMORY_SECONDS, Failing, PeerMemory
 from mailrider.model.server import Family, Server
 
 
@@ -23,29 +23,37 @@ def server(number: int, port: int = 25, host: str = "mx.test") -> Server:
 
 
 def test_a_server_is_known_by_its_address_and_port() -> None:
-    memory = PeerMemory(Clock())
-    memory.remember_bdat_failure(server(1))
-    assert memory.fails_bdat(server(1))
-    assert memory.fails_bdat(server(1, host="other.test"))
-    assert not memory.fails_bdat(server(1, port=24))
-    assert not memory.fails_bdat(server(2))
+    memory = Failing(Clock())
+    memory.remember(server(1))
+    assert memory.knows(server(1))
+    assert memory.knows(server(1, host="other.test"))
+    assert not memory.knows(server(1, port=24))
+    assert not memory.knows(server(2))
 
 
 def test_it_may_have_been_mended_by_tomorrow() -> None:
     clock = Clock()
-    memory = PeerMemory(clock)
-    memory.remember_bdat_failure(server(1))
+    memory = Failing(clock)
+    memory.remember(server(1))
     clock.seconds += MEMORY_SECONDS - 1
-    assert memory.fails_bdat(server(1))
+    assert memory.knows(server(1))
     clock.seconds += 1
-    assert not memory.fails_bdat(server(1))
-    memory.remember_bdat_failure(server(1))
-    assert memory.fails_bdat(server(1))
+    assert not memory.knows(server(1))
+    memory.remember(server(1))
+    assert memory.knows(server(1))
 
 
 def test_those_that_failed_longest_ago_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "PEERS_LIMIT", 3)
-    memory = PeerMemory(Clock())
+    memory = Failing(Clock())
     for number in (1, 2, 3, 1, 4):
-        memory.remember_bdat_failure(server(number))
-    assert [number for number in range(5) if memory.fails_bdat(server(number))] == [1, 3, 4]
+        memory.remember(server(number))
+    assert [number for number in range(5) if memory.knows(server(number))] == [1, 3, 4]
+
+
+def test_what_a_server_fails_in_is_kept_apart() -> None:
+    memory = PeerMemory(Clock())
+    memory.no_bdat.remember(server(1))
+    memory.no_stream.remember(server(2))
+    assert [memory.no_bdat.knows(server(number)) for number in (1, 2)] == [True, False]
+    assert [memory.no_stream.knows(server(number)) for number in (1, 2)] == [False, True]

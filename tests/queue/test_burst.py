@@ -346,6 +346,7 @@ PLAN = st.lists(
     st.tuples(
         st.floats(min_value=0, max_value=5),  # before it lends its place
         st.booleans(),  # whether it does
+        st.booleans(),  # and waits in a stream of whole messages
         st.floats(min_value=0, max_value=5),  # while it is lent
         st.booleans(),  # whether it needs a place again
         st.floats(min_value=0, max_value=5),  # after that
@@ -358,7 +359,10 @@ PLAN = st.lists(
 @given(PLAN, st.integers(1, 5), st.sampled_from([0, 1, 2, 5]), st.sampled_from([0.0, 1.0, 3.0]))
 @settings(max_examples=150)
 def test_places_that_are_lent_come_back_and_nobody_waits_for_ever(
-    plan: list[tuple[float, bool, float, bool, float, DestinationTrouble | None]], initial: int, limit: int, cohorts: float
+    plan: list[tuple[float, bool, bool, float, bool, float, DestinationTrouble | None]],
+    initial: int,
+    limit: int,
+    cohorts: float,
 ) -> None:
     Watched.all = []
     terms = WindowTerms(initial=initial, limit=limit, failed_cohort_limit=cohorts)
@@ -373,14 +377,14 @@ def test_places_that_are_lent_come_back_and_nobody_waits_for_ever(
 
     async def deliver(request: DeliveryRequest) -> DeliveryReport:
         nonlocal held
-        before, lends, lent, regains, after, trouble = plan[int(request.queue_id[1:])]
+        before, lends, streams, lent, regains, after, trouble = plan[int(request.queue_id[1:])]
         assert request.turn is not None
         hold()
         await asyncio.sleep(before)
         if lends:
             held -= 1
-            request.turn.lend()
-            request.turn.lend()
+            request.turn.lend(streams=streams)
+            request.turn.lend(streams=streams)
             await asyncio.sleep(lent)
         if lends and regains:
             await request.turn.regain()

@@ -9,75 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery.scene import KnownDirectory, Scene, at, nobody, server_of, statuses
-from mailrider.delivery.agent import DeliveryAgent
-from mailrider.model.outcome import DeliveryReport
-from mailrider.model.request import DeliveryRequest, Turn
-from mailrider.net.deadline import DeadlineWheel
-from mailrider.net.departures import Departures
-from mailrider.queue.burst import Burst
-from mailrider.queue.window import WindowTerms
+from delivery.bursts import WITHOUT_PIPELINING, arrived, burst, depart_together
+from delivery.scene import KnownDirectory, Scene, at, nobody, server_of
 from mailrider.testkit.peers import DEFAULT_KEYWORDS, ScriptedServer
 from mailrider.testkit.record import Session
 from mailrider.testkit.rules import Rule
 from virtual_time import run
-
-WITHOUT_PIPELINING = tuple(keyword for keyword in DEFAULT_KEYWORDS if keyword != "PIPELINING")
-
-
-class Job:
-    """One message to one recipient."""
-
-    service = "smtp"
-
-    def __init__(self, scene: Scene, nexthop: str, number: int) -> None:
-        self._scene = scene
-        self.nexthop = self.destination = nexthop
-        self.number = number
-        self.reports: list[DeliveryReport] = []
-
-    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
-        hints = {"cache_load": cache_load, "cache_store": cache_store}
-        return self._scene.request(self.nexthop, f"r{self.number}", queue_id=f"Q{self.number}", turn=turn, **hints)
-
-    def report(self, report: DeliveryReport) -> None:
-        self.reports.append(report)
-
-    @property
-    def status(self) -> str:
-        (report,) = self.reports
-        return statuses(report)[0]
-
-    @property
-    def use(self) -> int:
-        (report,) = self.reports
-        outcome = report.outcomes[0]
-        assert outcome is not None
-        return outcome.connection_use
-
-
-async def burst(scene: Scene, nexthop: str, count: int, width: int) -> list[Job]:
-    """Deliver so many messages at once, with a window of this width that never closes."""
-    jobs = [Job(scene, nexthop, number) for number in range(count)]
-
-    async def deliver(request: DeliveryRequest) -> DeliveryReport:
-        return await scene.agent.deliver(request, scene.keeper)
-
-    terms = WindowTerms(initial=width, limit=width, failed_cohort_limit=0)
-    await Burst(deliver, lambda service: terms, scene.clock, scene.events.append).run(jobs)
-    return jobs
-
-
-def depart_together(scene: Scene) -> None:
-    """As the running whole has it: what is written leaves at the end of the round."""
-    loop = asyncio.get_running_loop()
-    wheel = DeadlineWheel(loop, Departures(loop))
-    scene.agent = DeliveryAgent(scene.profile, scene.directory, wheel, scene.clock, scene.events.append)
-
-
-def arrived(*peers: ScriptedServer) -> list[str]:
-    """The recipients of the messages that came to their end, in order for each connection."""
-    return [recipient.partition("@")[0] for peer in peers for message in peer.messages for recipient in message.recipients]
 
 
 def test_the_next_envelope_leaves_with_the_end_of_the_message_before() -> None:
@@ -183,7 +120,8 @@ def test_a_server_that_has_had_enough_is_dialled_again() -> None:
 
 def test_421_to_the_first_envelope_of_a_connection_is_for_the_message() -> None:
     async def main() -> None:
-        async with ScriptedServer(Rule(match="MAIL", reply="421 4.7.0 come back later", then="close")) as peer, Scene() as scene:
+        later = Rule(match="MAIL", reply="421 4.7.0 come back later", then="close")
+        async with ScriptedServer(later) as peer, Scene() as scene:
             (job,) = await burst(scene, at(peer), 1, 1)
             assert job.status == "deferred 4.7.0"
 

@@ -130,7 +130,7 @@ def test_a_connection_that_is_not_fit_is_not_asked_about() -> None:
 @pytest.mark.parametrize(("pipelining", "keep"), [(True, True), (True, False), (False, True)])
 def test_who_waits_for_the_wire_is_told_when_it_is_free(pipelining: bool, keep: bool) -> None:
     told: list[bytes] = []
-    order = make_order(keep_open=lambda: keep, released=lambda: told.append(bytes(b"".join(driver.wire.out))))
+    order = make_order(keep_open=lambda: keep, released=lambda streams: told.append(bytes(b"".join(driver.wire.out))))
     transaction, driver = Transaction(order), Driver()
     driver.wire.pipelining = pipelining
     driver.run(transaction.run(driver.wire))

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.stage import DATA, DOT, GREETING, MAIL, QUIT, RCPT, RSET
-from mailrider.smtp.wire import UNANSWERED_LIMIT_OCTETS, Command, Wire
+from mailrider.smtp.stage import BDAT, DATA, DOT, GREETING, MAIL, QUIT, RCPT, RSET
+from mailrider.smtp.wire import UNANSWERED_LIMIT_OCTETS, UNANSWERED_MESSAGES, Command, Wire
 
 
 def test_replies_belong_to_those_who_wrote_in_the_order_in_which_they_wrote() -> None:
@@ -102,8 +102,18 @@ def test_a_wire_is_free_for_the_next_script_where_groups_are_taken() -> None:
         wire.free = False
         wire.pipelining = pipelining
         wire.send(DOT, b".\r\n")
-        wire.release()
+        wire.release(DOT)
         assert wire.free is pipelining
+
+
+def test_a_stream_has_a_bound() -> None:
+    wire = Wire()
+    wire.pipelining = True
+    for number in range(1, UNANSWERED_MESSAGES + 2):
+        wire.send(MAIL, b"MAIL FROM:<>\r\n")
+        wire.send(BDAT, b"BDAT 1 LAST\r\n")
+        wire.release(BDAT)
+        assert wire.free is (number < UNANSWERED_MESSAGES)
 
 
 def test_quit_ends_the_connection() -> None:

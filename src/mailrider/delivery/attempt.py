@@ -28,12 +28,14 @@ class Course(enum.Enum):
     """How to go on after an attempt.
 
     DONE: every recipient has been accounted for, or is kept for the next server.  In the other cases nothing has
-    happened: the kept connection was DEAD, or the server does not understand BDAT after all (NO_BDAT).
+    happened: the kept connection was DEAD, or the server does not understand BDAT after all (NO_BDAT), or does not read what
+    rides behind the end of a message (NO_STREAM).
     """
 
     DONE = enum.auto()
     DEAD = enum.auto()
     NO_BDAT = enum.auto()
+    NO_STREAM = enum.auto()
 
 
 DONE = Course.DONE
@@ -45,7 +47,7 @@ async def attempt(
     progress: Progress,
     is_last: Callable[[], bool],
     keep: bool,
-    released: Callable[[], None] | None = None,
+    released: Callable[[bool], None] | None = None,
 ) -> Course:
     """Deliver to the open recipients over this session.
 
@@ -79,7 +81,7 @@ async def attempt(
     course = DONE
     if reused and transaction.trouble is not None and not transaction.started:
         session.uses -= 1
-        course = Course.DEAD
+        course = _take_back(transaction, session, progress)
     elif isinstance(transaction, ChunkedTransaction) and transaction.bdat_failed:
         progress.observer(Warned(f"host {session.peer} announces CHUNKING and does not understand BDAT", request.queue_id))
         course = Course.NO_BDAT
@@ -91,6 +93,19 @@ async def attempt(
         await _account(transaction, session, progress, indexes, is_last)
     progress.setup_seconds = 0.0
     return course
+
+
+def _take_back(transaction: Transaction, session: Session, progress: Progress) -> Course:
+    """The server never answered, or not to this message: it can go another way."""
+    queue_id = progress.request.queue_id
+    if transaction.in_doubt:
+        progress.in_doubt = True
+        text = f"lost connection with {session.peer} behind the whole message: it is sent again, and may arrive twice"
+        progress.observer(Warned(text, queue_id))
+    if not transaction.astray:
+        return Course.DEAD
+    progress.observer(Warned(f"host {session.peer} does not read what rides behind the end of a message", queue_id))
+    return Course.NO_STREAM
 
 
 def _too_large(request: DeliveryRequest, session: Session) -> Failure:

@@ -28,7 +28,7 @@ def make_transaction(
     *,
     keep: bool,
     reused: bool,
-    released: Callable[[], None] | None = None,
+    released: Callable[[bool], None] | None = None,
 ) -> Transaction:
     """The transaction that carries the message to these recipients.
 
@@ -72,11 +72,11 @@ def make_transaction(
         profile.probe_target if request.probe else NO_PROBE,
         forward_client(request.client, request.queue_id, offered) if profile.send_xforward else (),
         reused and idle,
-        reused and not idle,
         profile.await_quit,
         profile.pix_delay_seconds if session.delays_dot else 0.0,
         session.relay,
         released,
+        reused and not idle,
     )
     if not chunked:
         return Transaction(order)

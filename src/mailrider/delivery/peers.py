@@ -12,26 +12,40 @@ PEERS_LIMIT = 10_000
 """Servers that are remembered; the oldest are forgotten first."""
 
 
-class PeerMemory:
-    """Servers that announce CHUNKING and do not understand BDAT."""
+class Failing:
+    """Servers that have failed in one way."""
 
-    __slots__ = ("_clock", "_no_bdat")
+    __slots__ = ("_clock", "_until_seconds")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._no_bdat: dict[tuple[str, int], float] = {}
+        self._until_seconds: dict[tuple[str, int], float] = {}
 
-    def remember_bdat_failure(self, server: Server) -> None:
-        """This server gets DATA from now on."""
+    def remember(self, server: Server) -> None:
+        """It has failed just now."""
         key = server.address, server.port
-        self._no_bdat.pop(key, None)  # it goes to the end of those that wait to be forgotten
-        if len(self._no_bdat) >= PEERS_LIMIT:
-            del self._no_bdat[next(iter(self._no_bdat))]
-        self._no_bdat[key] = self._clock.monotonic_seconds() + MEMORY_SECONDS
+        self._until_seconds.pop(key, None)  # it goes to the end of those that wait to be forgotten
+        if len(self._until_seconds) >= PEERS_LIMIT:
+            del self._until_seconds[next(iter(self._until_seconds))]
+        self._until_seconds[key] = self._clock.monotonic_seconds() + MEMORY_SECONDS
 
-    def fails_bdat(self, server: Server) -> bool:
-        """Whether this server has failed BDAT not long ago."""
-        if not self._no_bdat:
+    def knows(self, server: Server) -> bool:
+        """Whether this server has failed not long ago."""
+        if not self._until_seconds:
             return False
-        until = self._no_bdat.get((server.address, server.port))
+        until = self._until_seconds.get((server.address, server.port))
         return until is not None and self._clock.monotonic_seconds() < until
+
+
+class PeerMemory:
+    """`no_bdat`: servers that announce CHUNKING and do not understand BDAT; they get DATA.
+
+    `no_stream`: servers that announce PIPELINING and do not read what rides behind the end of a message; they get one message
+    after the other.
+    """
+
+    __slots__ = ("no_bdat", "no_stream")
+
+    def __init__(self, clock: Clock) -> None:
+        self.no_bdat = Failing(clock)
+        self.no_stream = Failing(clock)

@@ -69,6 +69,7 @@ class Profile:
     flags: str
     send_xforward: bool
     chunking: bool
+    streams: bool
     pix_workarounds: tuple[str, ...]
     pix_threshold_seconds: float
     pix_delay_seconds: float
@@ -127,6 +128,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         flags=settings.delivery_flags,
         send_xforward=settings.smtp_send_xforward_command,
         chunking=settings.smtp_chunking,
+        streams=settings.smtp_pipelining_across_messages,
         pix_workarounds=settings.smtp_pix_workarounds,
         pix_threshold_seconds=settings.smtp_pix_workaround_threshold_time,
         pix_delay_seconds=settings.smtp_pix_workaround_delay_time,

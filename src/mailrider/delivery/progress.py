@@ -34,6 +34,7 @@ class Progress:
         "destination_trouble",
         "had_complete_session",
         "handed_seconds",
+        "in_doubt",
         "latest",
         "ledger",
         "observer",
@@ -53,6 +54,7 @@ class Progress:
         self.latest: Failure | None = None
         self.destination_trouble: DestinationTrouble | None = None
         self.had_complete_session = False
+        self.in_doubt = False  # a server may have taken the message although it never said so
         self.handed_seconds = clock.wall_seconds()
         self.setup_seconds = 0.0
         self.connection_use = 1  # how many messages the connection has carried, this one among them
@@ -97,7 +99,7 @@ class Progress:
             told = failure._replace(status=status, text=text)
             disposition = judge(told, last_server=True, soft_bounce=self.profile.soft_bounce)
         outcome = self._failed_outcome(disposition, told, session)
-        if in_doubt:
+        if in_doubt or self.in_doubt:
             outcome = outcome._replace(in_doubt=True)
         for index in indexes:
             await self.ledger.settle(index, outcome)
@@ -143,6 +145,7 @@ class Progress:
             _DELIVERED if final else _RELAYED,
             self.delays(),
             self.connection_use,
+            in_doubt=self.in_doubt,
             passes_notice_on=offers_dsn,
         )
         await self.ledger.settle(index, outcome)

@@ -46,7 +46,7 @@ class Walk:
     """A request under way.  `interrupted` is set from outside to end it before the next server."""
 
     __slots__ = (
-        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_overdue", "_progress", "_store",
+        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_met_dead", "_overdue", "_progress", "_store",
         "_used_kept", "interrupted",
     )  # fmt: skip
 
@@ -60,6 +60,7 @@ class Walk:
         self._destination_key: Hashable | None = None
         self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
+        self._met_dead = False  # a kept connection was dead
         self._overdue = False
         self.interrupted = False
 
@@ -167,6 +168,7 @@ class Walk:
             self._learn(course, server)
             itinerary.undo_kept(remaining)
             self._used_kept.discard(endpoint)
+            self._met_dead = True
             session.connection.close()
             return False
         self._put_away(session)
@@ -208,14 +210,15 @@ class Walk:
         if turn is not None:
             await turn.regain()
 
-        def lend() -> None:
+        def lend(streams: bool) -> None:
             assert turn is not None
             if self._means.cache.lend(session, self._take_keys(session)):
                 self._lent = session
-                turn.lend()
+                turn.lend(streams=streams)
 
         keep = self._keeps(session)
-        released = lend if turn is not None and keep else None
+        streams = self._progress.profile.streams and not self._means.peers.no_stream.knows(session.server)
+        released = lend if turn is not None and keep and streams else None
         try:
             return await attempt(session, self._progress, lambda: itinerary.at_last_server, keep, released)
         except BaseException:
@@ -234,7 +237,9 @@ class Walk:
             if not isinstance(policy, Policy):
                 progress.latest = policy or progress.latest
                 continue
-            session = self._take_kept_backup(server, policy)
+            if self._progress.request.turn is not None:
+                await self._progress.request.turn.regain()
+            session = self._take_kept(server, policy)
             if session is None:
                 opened = await self._open(server, policy)
                 if isinstance(opened, NoSession):
@@ -262,11 +267,16 @@ class Walk:
 
     def _learn(self, course: Course, server: Server) -> None:
         if course is Course.NO_BDAT:
-            self._means.peers.remember_bdat_failure(server)
+            self._means.peers.no_bdat.remember(server)
+        elif course is Course.NO_STREAM:
+            self._means.peers.no_stream.remember(server)
 
-    def _take_kept_backup(self, server: Server, policy: Policy) -> Session | None:
-        """Kept connections to the best servers have been used by now; one to a backup may still lie there."""
-        if not self._load or server.preference == self._itinerary.best_preference:
+    def _take_kept(self, server: Server, policy: Policy) -> Session | None:
+        """Kept connections to the best servers have been used by now; one to a backup may still lie there.
+
+        Where one was dead, others may have dialled the server anew while this delivery waited for its place.
+        """
+        if not self._load or (server.preference == self._itinerary.best_preference and not self._met_dead):
             return None
         session = self._means.cache.take(self._endpoint_key(server, policy))
         if session is not None:
@@ -275,8 +285,6 @@ class Walk:
 
     async def _open(self, server: Server, policy: Policy) -> Session | NoSession:
         progress, request, hops = self._progress, self._progress.request, self._hops
-        if request.turn is not None:
-            await request.turn.regain()
         opened = await open_session(
             server,
             progress.profile,
@@ -292,7 +300,7 @@ class Walk:
         session = opened if isinstance(opened, Session) else opened.session
         if session is not None and not session.connection.gone:
             self._means.cache.adopt(session)
-            if session.offered.chunking and self._means.peers.fails_bdat(server):
+            if session.offered.chunking and self._means.peers.no_bdat.knows(server):
                 session.offered = replace(session.offered, chunking=False)
         return opened
 

@@ -42,8 +42,11 @@ class Notify(enum.Flag):
 class Turn(Protocol):
     """A place in the concurrency window of a destination, which a delivery holds while it works."""
 
-    def lend(self) -> None:
-        """Only the last reply is missing, and the connection can take the next message: let it begin."""
+    def lend(self, *, streams: bool) -> None:
+        """Only the last reply is missing, and the connection can take the next message: let it begin.
+
+        `streams`: that one need not wait for any reply either, so that more than one may follow.
+        """
 
     async def regain(self) -> None:
         """Wait for a place again, because another connection is needed.  At once where the place was not lent."""

@@ -15,21 +15,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mailrider.clock import Clock
 from mailrider.delivery.traffic import Traffic
 from mailrider.events import Observer, RecipientSettled
-from mailrider.model.outcome import Action, Delays, DeliveryReport, DestinationTrouble, Outcome, Status
+from mailrider.model.outcome import DeliveryReport, DestinationTrouble
 from mailrider.model.request import DeliveryRequest, Turn
+from mailrider.queue.place import Place, limit_workers
+from mailrider.queue.suspension import Grave, suspend
 from mailrider.queue.window import ConcurrencyWindow, WindowTerms
 
 Deliver = Callable[[DeliveryRequest], Awaitable[DeliveryReport]]
 _Key = tuple[str, str]  # service and destination
-
-WORKERS_FOR_A_PLACE = 2
-"""One whose message is being sent, and one who waits for the last reply to the message before."""
-
 
 class Work(Protocol):
     """A request that waits for its turn.
@@ -52,28 +50,6 @@ class Work(Protocol):
         """What became of it."""
 
 
-class _Place:
-    """A place in the window, held by one delivery: a `model.request.Turn`."""
-
-    __slots__ = ("_queue", "held")
-
-    def __init__(self, queue: _DestinationQueue) -> None:
-        self._queue = queue
-        self.held = True
-
-    def lend(self) -> None:
-        """See `model.request.Turn`."""
-        if self.held:
-            self.held = False
-            self._queue.lend_place()
-
-    async def regain(self) -> None:
-        """See `model.request.Turn`."""
-        if not self.held:
-            await self._queue.wait_for_place(returning=True)
-            self.held = True
-
-
 class _DestinationQueue:
     """The requests for one destination.
 
@@ -82,8 +58,8 @@ class _DestinationQueue:
     """
 
     __slots__ = (
-        "_burst", "_busy", "_called", "_group", "_key", "_resting", "_returning", "_terms", "_waiting", "_workers", "traffic",
-        "window",
+        "_burst", "_busy", "_called", "_group", "_key", "_resting", "_returning", "_terms", "_waiting", "_workers",
+        "streaming", "traffic", "window",
     )  # fmt: skip
 
     def __init__(self, burst: Burst, key: _Key, terms: WindowTerms, group: asyncio.TaskGroup) -> None:
@@ -97,6 +73,7 @@ class _DestinationQueue:
         self._workers = 0
         self._busy = 0
         self._called = 0
+        self.streaming = 0
         self.window = ConcurrencyWindow(terms)
         self.traffic = Traffic()
 
@@ -115,7 +92,7 @@ class _DestinationQueue:
                 self._call(self._returning)
             elif self._resting:
                 self._call(self._resting)
-            elif self._waiting and self._workers < self.window.width * WORKERS_FOR_A_PLACE:
+            elif self._waiting and self._workers < limit_workers(self.window.width, self.streaming):
                 self._workers += 1
                 self._group.create_task(self._work())
             else:
@@ -155,7 +132,7 @@ class _DestinationQueue:
     async def _do(self, work: Work) -> None:
         burst, traffic = self._burst, self.traffic
         self._busy += 1
-        place = _Place(self)
+        place = Place(self)
         traffic.begin(burst.clock.monotonic_seconds())
         report = await burst.deliver(work.open(place, cache_load=traffic.load, cache_store=traffic.store))
         self._learn(report.destination_trouble)
@@ -163,7 +140,7 @@ class _DestinationQueue:
         work.report(report)
         if self.window.is_dead:
             self._suspend(report.destination_trouble)
-        if place.held:
+        if place.give_up():
             self._busy -= 1
         free = self._free
         if free > 1 or self._returning:
@@ -185,13 +162,6 @@ class _DestinationQueue:
             self._burst.suspend(self._waiting.popleft(), self._key)
 
 
-class _Grave(NamedTuple):
-    """Why a destination is dead, and until when (seconds on the monotonic clock)."""
-
-    trouble: DestinationTrouble
-    until_seconds: float
-
-
 class Burst:
     """Works off a number of requests that are all there at the beginning.
 
@@ -206,7 +176,7 @@ class Burst:
         self.clock = clock
         self._terms = terms
         self._observer = observer
-        self._graves: dict[_Key, _Grave] = {}
+        self._graves: dict[_Key, Grave] = {}
 
     async def run(self, works: Iterable[Work]) -> None:
         """Deliver all of them; returns when every one has been reported."""
@@ -226,7 +196,7 @@ class Burst:
 
     def bury(self, key: _Key, trouble: DestinationTrouble, seconds: float) -> None:
         """A destination is dead, for so long.  What fails after that changes nothing."""
-        self._graves.setdefault(key, _Grave(trouble, self.clock.monotonic_seconds() + seconds))
+        self._graves.setdefault(key, Grave(trouble, self.clock.monotonic_seconds() + seconds))
 
     def revive(self, key: _Key) -> None:
         """It is not dead after all."""
@@ -243,15 +213,7 @@ class Burst:
         """Report what becomes of a request whose destination is dead."""
         trouble = self._graves[key].trouble
         request = work.open(None, cache_load=False, cache_store=False)
-        now = self.clock.wall_seconds()
-        before = max(0.0, request.active_seconds - request.arrival_seconds)
-        outcome = Outcome(
-            Status.DEFERRED,
-            trouble.status_code,
-            f"delivery temporarily suspended: {trouble.text}",
-            action=Action.DELAYED,
-            delays=Delays(before, max(0.0, now - request.active_seconds), 0.0, 0.0),
-        )
+        outcome = suspend(request, trouble, self.clock.wall_seconds())
         for recipient in request.envelope.recipients:
             self._observer(RecipientSettled(request, recipient, outcome))
         work.report(DeliveryReport(tuple(outcome for _ in request.envelope.recipients), trouble))

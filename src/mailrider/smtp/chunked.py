@@ -92,6 +92,7 @@ class ChunkedTransaction(Transaction):
                 yield from self._go_on(wire)
         except (WireTrouble, ContentTrouble) as cause:
             wire.reusable = False
+            self._notice_silence(cause)
             self._break_off(cause)
 
     def _break_off(self, cause: WireTrouble | ContentTrouble) -> None:
@@ -263,7 +264,7 @@ class ChunkedTransaction(Transaction):
         self.in_doubt = wire.unclean = True
         keep = self._keeps_open(wire)
         if keep:
-            self._release(wire)
+            self._release(wire, BDAT)
         elif wire.pipelining:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
-from mailrider.errors import ConnectionLost, ContentTrouble, WireTrouble
+from mailrider.errors import ConnectionLost, ContentTrouble, TimedOut, WireTrouble
 from mailrider.smtp.refusal import Refusal, Scope, refuse_command
 from mailrider.smtp.reply import Reply
 from mailrider.smtp.stage import CONTENT, DATA, DOT, MAIL, PROBE, QUIT, RCPT, RSET, Stage
@@ -48,9 +48,9 @@ class Order(NamedTuple):
     MAIL and whose refusal only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF
     and with its dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
     `check_alive` puts RSET in front of it all, for a connection that has been idle; `follows` is for one that still owes the
-    end of another message, and will show in that whether it lives: there, 421 to MAIL only means that it has had enough.  `dot_delay_seconds` keeps the dot out of
+    end of another message, and will show in that whether it lives.  `dot_delay_seconds` keeps the dot out of
     the last packet of the content (`smtp_pix_workarounds`).  `released` is called when the next transaction may be submitted
-    although the end of this one is still awaited.
+    although the end of this one is still awaited; it hears whether the one after that may then follow at once, too (BDAT).
     """
 
     peer: str
@@ -62,11 +62,11 @@ class Order(NamedTuple):
     probe: str = NO_PROBE
     before: tuple[tuple[Stage, bytes], ...] = ()
     check_alive: bool = False
-    follows: bool = False
     await_quit: bool = False
     dot_delay_seconds: float = 0.0
     relay: str = ""
-    released: Callable[[], None] | None = None
+    released: Callable[[bool], None] | None = None
+    follows: bool = False
 
 
 class Transaction:
@@ -74,12 +74,14 @@ class Transaction:
 
     `verdicts`: per recipient None, `Reply` or `Refusal`; `notify` hears the index of each as it is decided.
     `started` turns True with the first reply that the server means for us, to RSET or to MAIL: before that, the connection was
-    dead and the message can go over another one.  `in_doubt`: the whole content went out, and a reply to it never came.
+    dead and the message can go over another one.  So it is with an order that `follows` and is answered in a way that only
+    makes sense if the server has had enough of the connection (421 to MAIL), or does not read what rides behind the end of a
+    message (`astray`).  `in_doubt`: the whole content went out, and a reply to it never came.
     `warnings` are refusals without consequence.
     """
 
     __slots__ = (
-        "_accepted", "_complained", "_mail_refused", "_next_rcpt", "_unanswered", "in_doubt", "notify", "order",
+        "_accepted", "_complained", "_mail_refused", "_next_rcpt", "_unanswered", "astray", "in_doubt", "notify", "order",
         "started", "trouble", "verdicts", "warnings",
     )  # fmt: skip
 
@@ -89,6 +91,7 @@ class Transaction:
         self.verdicts: list[Reply | Refusal | None] = [None] * len(order.rcpts)
         self.trouble: Trouble | None = None
         self.started = False
+        self.astray = False
         self.in_doubt = False
         self.warnings: list[str] = []
         self._unanswered: deque[Stage] = deque()
@@ -112,7 +115,13 @@ class Transaction:
                 yield from self._send_content(wire)
         except (WireTrouble, ContentTrouble) as cause:
             wire.reusable = False
+            self._notice_silence(cause)
             self.trouble = Trouble(cause, self._unanswered[0] if self._unanswered else CONTENT)
+
+    def _notice_silence(self, cause: Exception) -> None:
+        """A server that has thrown away what rode behind another message does not answer it."""
+        if self.order.follows and not self.started and isinstance(cause, TimedOut):
+            self.astray = True
 
     # -- the envelope ----------------------------------------------------------------------------------------------
 
@@ -169,11 +178,11 @@ class Transaction:
     def _take(self, stage: Stage, reply: Reply) -> None:
         """Account for a reply to the envelope."""
         accepted = reply.code // 100 == 2
+        if self.order.follows:
+            self._check_step(stage, reply)
         if stage is RCPT:
             self._take_rcpt(reply)
         elif stage is MAIL:
-            if reply.code == SERVICE_NOT_AVAILABLE and self.order.follows:
-                raise ConnectionLost("the connection does not take another message")
             self.started = True
             self._mail_refused = not accepted
             if not accepted:
@@ -184,10 +193,24 @@ class Transaction:
         elif stage is PROBE:
             if not accepted:
                 raise ConnectionLost("the connection does not take RSET any more")
-            self.started = True
+            self.started = not self.order.follows
         elif not accepted:
             host = self.order.relay or self.order.peer
             self.warnings.append(f"host {host} said: {reply.text} (in reply to {stage.reply_to})")
+
+    def _check_step(self, stage: Stage, reply: Reply) -> None:
+        """Behind another message an odd reply is about the stream and not about this message, which can still be taken back."""
+        if stage is MAIL and reply.code == SERVICE_NOT_AVAILABLE:
+            self.started = self.in_doubt = False
+            raise ConnectionLost("the connection does not take another message")
+        if (
+            (stage is MAIL and reply.code // 100 != 2 and reply.is_syntax_complaint)
+            or (stage is RCPT and reply.code // 100 == 3)
+            or (stage is DATA and reply.code // 100 == 2)
+        ):
+            self.astray = True
+            self.started = self.in_doubt = False
+            raise ConnectionLost("the server is out of step")
 
     def _take_rcpt(self, reply: Reply) -> None:
         index = self._next_rcpt
@@ -253,16 +276,16 @@ class Transaction:
             wire.expect(DOT)
             self._unanswered.append(DOT)
         if keep:
-            self._release(wire)
+            self._release(wire, DOT)
         elif wire.pipelining:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep
 
-    def _release(self, wire: Wire) -> None:
+    def _release(self, wire: Wire, end: Stage) -> None:
         """All is written: the next transaction may write, and whoever waits for that is told."""
-        wire.release()
+        wire.release(end)
         if wire.free and self.order.released is not None:
-            self.order.released()
+            self.order.released(end is not DOT)
 
     def _quit_unless(self, keep: bool, wire: Wire) -> None:
         if not keep and not wire.ending:

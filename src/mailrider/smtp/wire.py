@@ -37,6 +37,11 @@ RFC 2920 §3.1 asks for the TCP window; smtp(8) takes the size of its buffer, wh
 the server's work over long recipient lists too."""
 
 
+UNANSWERED_MESSAGES = 16
+"""Messages whose end may be unanswered in a stream: enough to keep a far server busy, and what is in doubt when a connection
+is lost.  With content of at most `chunked.WHOLE_LIMIT_OCTETS` each it also bounds the octets."""
+
+
 class AwaitReply(NamedTuple):
     """Wait for the next reply."""
 
@@ -154,9 +159,12 @@ class Wire:
         self._unanswered_octets += len(line)
         self.awaited.append((stage, None, len(line)))
 
-    def release(self) -> None:
-        """The current script has written all it has to write: the next one may begin, if the server takes groups."""
-        self.free = self.pipelining
+    def release(self, end: Stage) -> None:
+        """The current script has written all it has to write, and awaits the reply to the `end` of its message.
+
+        The next one may begin, if the server takes groups and does not owe too many such replies.
+        """
+        self.free = self.pipelining and sum([awaited[0] is end for awaited in self.awaited]) < UNANSWERED_MESSAGES
 
     def send_quit(self, stage: Stage, *, await_reply: bool) -> None:
         """Write QUIT and mark the connection as ending; the reply, if awaited, is nobody's."""

@@ -100,5 +100,5 @@ class Greeting(Section, title="conversation"):
     )  # fmt: skip
     smtp_pipelining_across_messages = Flag(
         "yes", "Send the next envelope together with the end of the message before it.",
-        since="", mirror="", ours=True, in_effect=False,
+        since="", mirror="", ours=True, in_effect=True,
     )  # fmt: skip
