@@ -152,6 +152,7 @@ def _load_pair(context: SSL.Context, pair: KeyPair) -> None:
         raise _Trouble(f'cannot get certificate from file "{pair.certificate_file}": {tell_errors(trouble)}') from None
     try:
         context.use_privatekey_file(pair.key_file)
+        context.check_privatekey()
     except (SSL.Error, OSError) as trouble:
         raise _Trouble(f'cannot get private key from file "{pair.key_file}": {tell_errors(trouble)}') from None
 
@@ -201,5 +202,6 @@ def _use_chain(context: SSL.Context, path: str, key: bytes, chain: list[bytes]) 
             context.use_certificate_chain_file(public.name)
         loaded: Any = load_pem_private_key(key, None)  # OpenSSL refuses what is no key for TLS
         context.use_privatekey(loaded)
+        context.check_privatekey()
     except (SSL.Error, ValueError, TypeError, UnsupportedAlgorithm, OSError) as trouble:
         raise _Trouble(f"error loading chain from {path}: {tell_errors(trouble)}") from None

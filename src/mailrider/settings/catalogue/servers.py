@@ -44,7 +44,7 @@ class Servers(Section, title="finding servers"):
     )  # fmt: skip
     dnssec_probe = Text(
         "ns:.", "The question that shows whether the name servers validate; empty asks none.",
-        since="3.6", in_effect=False,
+        since="3.6", in_effect=True,
     )  # fmt: skip
     dns_nameservers = NameServers(
         "", "The name servers to ask, as address or address:port; empty means those of the system.",

@@ -22,112 +22,112 @@ class Tls(Section, title="TLS"):
 
     smtp_tls_security_level = Choice(
         "", "How much TLS a server must offer and prove, unless a policy says otherwise.",
-        since="2.3", of=LEVELS, empty=True, in_effect=False,
+        since="2.3", of=LEVELS, empty=True, in_effect=True,
     )  # fmt: skip
     smtp_tls_policy_maps = Tables(
         "", "Tables with the TLS level and its attributes by next hop.",
-        since="2.3", in_effect=False,
+        since="2.3", in_effect=True,
     )  # fmt: skip
     smtp_tls_wrappermode = Flag(
         "no", "Begin with TLS instead of STARTTLS.",
-        since="3.0", in_effect=False,
+        since="3.0", in_effect=True,
     )  # fmt: skip
     smtp_tls_protocols = Words(
         ">=TLSv1", "The protocol versions that opportunistic TLS may use.",
-        since="2.6", in_effect=False,
+        since="2.6", in_effect=True,
     )  # fmt: skip
     smtp_tls_mandatory_protocols = Words(
         ">=TLSv1", "The protocol versions that mandatory TLS may use.",
-        since="2.3", in_effect=False,
+        since="2.3", in_effect=True,
     )  # fmt: skip
     smtp_tls_ciphers = Choice(
         "medium", "The weakest cipher grade that opportunistic TLS uses.",
-        since="2.6", of=GRADES, in_effect=False,
+        since="2.6", of=GRADES, in_effect=True,
     )  # fmt: skip
     smtp_tls_mandatory_ciphers = Choice(
         "medium", "The weakest cipher grade that mandatory TLS uses.",
-        since="2.3", of=GRADES, in_effect=False,
+        since="2.3", of=GRADES, in_effect=True,
     )  # fmt: skip
     smtp_tls_exclude_ciphers = Words(
         "", "Ciphers that are never used.",
-        since="2.3", in_effect=False,
+        since="2.3", in_effect=True,
     )  # fmt: skip
     smtp_tls_mandatory_exclude_ciphers = Words(
         "", "Further ciphers that mandatory TLS does not use.",
-        since="2.3", in_effect=False,
+        since="2.3", in_effect=True,
     )  # fmt: skip
     smtp_tls_CAfile = Text(  # noqa: N815
         "", "A file with the certificates of authorities that are trusted.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_CApath = Text(  # noqa: N815
         "", "A directory with the certificates of authorities that are trusted.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_trust_anchor_file = Words(
         "", "Files with trust anchors that take the place of all other authorities.",
-        since="2.11", in_effect=False,
+        since="2.11", in_effect=True,
     )  # fmt: skip
     smtp_tls_chain_files = Words(
         "", "Files with the client's keys and certificates, key first.",
-        since="3.4", in_effect=False,
+        since="3.4", in_effect=True,
     )  # fmt: skip
     smtp_tls_cert_file = Text(
         "", "The client's RSA certificate.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_key_file = Text(
         "$smtp_tls_cert_file", "The key of the client's RSA certificate.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_eccert_file = Text(
         "", "The client's ECDSA certificate.",
-        since="2.6", in_effect=False,
+        since="2.6", in_effect=True,
     )  # fmt: skip
     smtp_tls_eckey_file = Text(
         "$smtp_tls_eccert_file", "The key of the client's ECDSA certificate.",
-        since="2.6", in_effect=False,
+        since="2.6", in_effect=True,
     )  # fmt: skip
     smtp_tls_dcert_file = Text(
         "", "The client's DSA certificate.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_dkey_file = Text(
         "$smtp_tls_dcert_file", "The key of the client's DSA certificate.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_scert_verifydepth = Count(
         "9", "How long the server's certificate chain may be.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_verify_cert_match = Words(
         "hostname", "The names of which one must be in the certificate at level verify.",
-        since="2.3", least=1, in_effect=False,
+        since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     smtp_tls_secure_cert_match = Words(
         "nexthop, dot-nexthop", "The names of which one must be in the certificate at level secure.",
-        since="2.3", mirror_default="nexthop", least=1, in_effect=False,
+        since="2.3", mirror_default="nexthop", least=1, in_effect=True,
     )  # fmt: skip
     smtp_tls_fingerprint_cert_match = Words(
         "", "The digests of which one must be the certificate's or the key's at level fingerprint.",
-        since="2.5", in_effect=False,
+        since="2.5", in_effect=True,
     )  # fmt: skip
     smtp_tls_fingerprint_digest = Text(
         "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", "The algorithm of those digests.",
-        since="2.5", least=1, in_effect=False,
+        since="2.5", least=1, in_effect=True,
     )  # fmt: skip
     smtp_tls_servername = Text(
         "", "The name the client asks for in the handshake; empty asks for none.",
-        since="3.4", in_effect=False,
+        since="3.4", in_effect=True,
     )  # fmt: skip
     smtp_tls_dane_insecure_mx_policy = Choice(
         "${{$smtp_tls_security_level} == {dane} ? {dane} : {may}}", "The level at DANE servers that were found by MX "
         "records that nobody signed.",
-        since="3.1", mirror="", of=("may", "encrypt", "dane"), in_effect=False,
+        since="3.1", mirror="", of=("may", "encrypt", "dane"), in_effect=True,
     )  # fmt: skip
     smtp_tls_force_insecure_host_tlsa_lookup = Flag(
         "no", "Ask for TLSA records even if the server's address is not signed.",
-        since="2.11", in_effect=False,
+        since="2.11", in_effect=True,
     )  # fmt: skip
     smtp_tls_enable_rpk = Flag(
         "no", "Offer raw public keys in the place of certificates.",
@@ -135,15 +135,15 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_connection_reuse = Flag(
         "no", "Keep connections that use TLS for the next message.",
-        since="3.4", in_effect=False,
+        since="3.4", in_effect=True,
     )  # fmt: skip
     smtp_tls_session_cache_database = Text(
         "", "The table that keeps TLS sessions between connections.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_session_cache_timeout = Seconds(
         "3600s", "How long a TLS session is kept.",
-        since="2.2", least=0, most=8_640_000, in_effect=False,
+        since="2.2", least=0, most=8_640_000, in_effect=True,
     )  # fmt: skip
     smtp_tls_block_early_mail_reply = Flag(
         "no", "Take a reply to MAIL that came too early for an attack.",
@@ -151,11 +151,11 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_note_starttls_offer = Flag(
         "no", "Log when a server offers STARTTLS and it is not used.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_tls_loglevel = Words(
         "0", "How much is logged of TLS, as a number or as names.",
-        since="2.2", of=LOG_WORDS, fold=True, in_effect=False,
+        since="2.2", of=LOG_WORDS, fold=True, in_effect=True,
     )  # fmt: skip
     smtp_tls_loglevel_maps = Tables(
         "", "Tables by server whose result replaces smtp_tls_loglevel.",
@@ -183,7 +183,7 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_enforce_sts_mx_patterns = Flag(
         "yes", "Hold servers to the MX patterns of an MTA-STS policy that a policy table gave.",
-        since="3.10.5", in_effect=False,
+        since="3.10.5", in_effect=True,
     )  # fmt: skip
     smtp_tls_mta_sts = Flag(
         "no", "Fetch and obey MTA-STS policies (RFC 8461).",
@@ -217,22 +217,22 @@ class OldTls(Section, title="TLS, older names"):
     smtp_use_tls = Flag(
         "no", "Use TLS where it is offered.",
         since="2.2", obsolete="security levels have taken its place", replaced_by="smtp_tls_security_level",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     smtp_enforce_tls = Flag(
         "no", "Demand TLS.",
         since="2.2", obsolete="security levels have taken its place", replaced_by="smtp_tls_security_level",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     smtp_tls_enforce_peername = Flag(
         "yes", "With smtp_enforce_tls: the server's name must be in its certificate.",
         since="2.2", obsolete="security levels have taken its place", replaced_by="smtp_tls_security_level",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     smtp_tls_per_site = Tables(
         "", "Tables with NONE, MAY, MUST or MUST_NOPEERMATCH by server or next hop.",
         since="2.2", obsolete="policy tables have taken its place", replaced_by="smtp_tls_policy_maps",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     smtp_tls_cipherlist = Text(
         "", "Was: the ciphers of the client.",

@@ -24,11 +24,11 @@ class TlsEngine(Section, title="TLS engine"):
 
     tls_high_cipherlist = Text(
         "aNULL:-aNULL:HIGH:@STRENGTH", "The ciphers of grade high, as OpenSSL writes them.",
-        since="2.3", least=1, in_effect=False,
+        since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     tls_medium_cipherlist = Text(
         "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH", "The ciphers of grade medium or better.",
-        since="2.3", least=1, in_effect=False,
+        since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     tls_low_cipherlist = Text(
         "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH", "The ciphers of grade low or better; today the same as medium.",
@@ -42,7 +42,7 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_null_cipherlist = Text(
         "eNULL:!aNULL", "The ciphers that prove who the server is and encrypt nothing.",
-        since="2.3", least=1, in_effect=False,
+        since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     tls_eecdh_auto_curves = Words(
         "X25519 X448 prime256v1 secp521r1 secp384r1", "The elliptic curves that are offered, best first.",
@@ -54,11 +54,11 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_disable_workarounds = Words(
         "", "Work-arounds for bugs of others that are turned off.",
-        since="2.8", of=WORKAROUNDS, mask=True, in_effect=False,
+        since="2.8", of=WORKAROUNDS, mask=True, in_effect=True,
     )  # fmt: skip
     tls_ssl_options = Words(
         "", "Further options of the TLS library.",
-        since="2.11", of=OPTIONS, mask=True, in_effect=False,
+        since="2.11", of=OPTIONS, mask=True, in_effect=True,
     )  # fmt: skip
     tls_config_file = Text(
         "default", "The configuration file of the TLS library: default, none, or a path.",
@@ -70,11 +70,11 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_append_default_CA = Flag(  # noqa: N815
         "no", "Trust the system's certificate authorities beside those that were named.",
-        since="2.4.15", in_effect=False,
+        since="2.4.15", in_effect=True,
     )  # fmt: skip
     tls_wildcard_matches_multiple_labels = Flag(
         "yes", "Let * in a certificate stand for more than one label.",
-        since="2.11", in_effect=False,
+        since="2.11", in_effect=True,
     )  # fmt: skip
     tls_fast_shutdown_enable = Flag(
         "yes", "Do not wait for the server's end of TLS before closing.",
@@ -82,7 +82,7 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_dane_digests = Words(
         "sha512 sha256", "The digests that TLSA records may use, strongest first.",
-        since="2.11", least=1, in_effect=False,
+        since="2.11", least=1, in_effect=True,
     )  # fmt: skip
     tls_dane_digest_agility = Choice(
         "", "Was: whether only the strongest digest among TLSA records counts.",
