@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
+from delivery.scene import Scene, at
+from mailrider.delivery.agent import DeliveryAgent
 from mailrider.model.outcome import DeliveryReport, Outcome, Status
 from mailrider.model.outcome import DestinationTrouble as Trouble
 from mailrider.model.request import DeliveryRequest, Turn
+from mailrider.net.deadline import DeadlineWheel
+from mailrider.net.departures import Departures
 from mailrider.queue.burst import Burst
+from mailrider.queue.window import WindowTerms
+from mailrider.testkit.peers import ScriptedServer
 from mailrider.wiring import Engine
 from test_wiring import with_engine
 from virtual_time import VirtualClock, run
@@ -213,3 +220,44 @@ def test_so_many_recipients_go_in_one_delivery() -> None:
 @pytest.mark.parameter("smtp_destination_recipient_limit", "transport_destination_recipient_limit")
 def test_recipients_are_limited_for_each_service() -> None:
     assert limits_of(smtp_destination_recipient_limit=3, relay_destination_recipient_limit=1) == [3, 50, 1]
+
+
+def envelopes_sent_ahead(**settings: object) -> int:
+    """How often the envelope of a message left together with the end of the one before, in a burst of six."""
+
+    async def main() -> int:
+        async with ScriptedServer() as peer, Scene(**settings) as scene:
+            loop = asyncio.get_running_loop()
+            wheel = DeadlineWheel(loop, Departures(loop))
+            agent = DeliveryAgent(scene.profile, scene.directory, wheel, scene.clock)
+            window = {"smtp": WindowTerms(initial=1, limit=1, failed_cohort_limit=0)}
+
+            def deliver(request: DeliveryRequest) -> Coroutine[Any, Any, DeliveryReport]:
+                return agent.deliver(request, scene.keeper)
+
+            burst = Burst(deliver, window.__getitem__, scene.clock, lambda event: None)
+            await burst.run([SceneJob(scene, at(peer), number) for number in range(6)])
+            await agent.close()
+            assert len(peer.messages) == 6
+            return sum(b"\r\n.\r\nMAIL FROM" in octets for session in peer.sessions for octets in session.reads)
+
+    return run(main())
+
+
+class SceneJob(Job):
+    """One message to one recipient of a scene."""
+
+    def __init__(self, scene: Scene, nexthop: str, number: int) -> None:
+        super().__init__("smtp", number)
+        self._scene = scene
+        self.destination = self.nexthop = nexthop
+
+    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+        hints = {"cache_load": cache_load, "cache_store": cache_store}
+        return self._scene.request(self.nexthop, f"r{self.number}", turn=turn, **hints)
+
+
+@pytest.mark.parameter("smtp_pipelining_across_messages")
+def test_the_next_envelope_may_ride_with_the_end_of_a_message() -> None:
+    assert envelopes_sent_ahead(smtp_pipelining_across_messages=True) >= 4
+    assert envelopes_sent_ahead(smtp_pipelining_across_messages=False) == 0
