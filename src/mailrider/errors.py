@@ -10,6 +10,7 @@ answers whose fault it is::
     ├── MissingInput          a file that was named cannot be read            exit 66 (EX_NOINPUT)
     ├── ContentTrouble        the content broke off: it must not be ended with a dot
     │   ├── ContentUnreadable   it failed while it was being read             the attempt is deferred
+    │   │   └── ContentDamaged  and will fail again: the file is corrupt      the recipients bounce
     │   └── UnsuitableContent   it cannot be fitted to a server               the recipients bounce
     ├── WireTrouble           thrown *into* a protocol script by its driver
     │   ├── ConnectionLost    the peer went away
@@ -51,6 +52,10 @@ class ContentUnreadable(ContentTrouble):
     """The message content failed while it was being read."""
 
 
+class ContentDamaged(ContentUnreadable):
+    """What keeps the message is corrupt: reading it again would not help.  The text says what is wrong, for the log."""
+
+
 class UnsuitableContent(ContentTrouble):
     """The message cannot be made such that the server could take it.
 
@@ -84,6 +89,10 @@ class PeerBabbles(WireTrouble):
 
 class TableTrouble(MailriderError):
     """A lookup table could not answer: gone, slow, or its answer makes no sense."""
+
+
+class QueueRefused(MailriderError):
+    """The queue did not take a message: its disk is full, or cannot be written.  Nothing of it is kept."""
 
 
 class SpoolTrouble(MailriderError):

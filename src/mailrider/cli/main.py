@@ -28,13 +28,15 @@ STANDARD_DESCRIPTORS = 3
 """Standard input, output and errors are 0, 1 and 2."""
 
 COMMANDS = {
+    "agent": ("mailrider.cli.agent", "run as a delivery agent of a Postfix installation"),
     "config": ("mailrider.cli.config", "show and check settings"),
     "deliver": ("mailrider.cli.deliver", "deliver one message, or a batch, now and without a queue"),
     "demo": ("mailrider.cli.demo", "the main job on a fresh machine, nothing else needed"),
+    "serve": ("mailrider.cli.serve", "run a node: keep mail safe, deliver it, retry it, return it"),
     "table": ("mailrider.cli.table", "query, list or build a lookup table"),
 }
 
-PLANNED = ("agent", "probe", "queue", "sendmail", "serve", "tlsrpt")
+PLANNED = ("probe", "queue", "sendmail", "tlsrpt")
 """Commands that are not there yet: named, and refused."""
 
 _SHARED_OPTIONS = ("-c", "-o", "-v", "--service")
@@ -94,6 +96,8 @@ def mailrider() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line.  Always ends with `SystemExit`; never shows a traceback for what is not a fault of ours."""
     _hold_standard_descriptors()
+    if arguments is None and "GENERATION" in os.environ:
+        _serve_master()
     try:
         mailrider.main(args=arguments, prog_name="mailrider", standalone_mode=False)
     except errors.MailriderError as error:
@@ -114,6 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _give_up_output()
         _end(f"input or output has failed: {error.strerror or error}", EX_IOERR)
     raise SystemExit(0)
+
+
+def _serve_master() -> None:
+    """A child of Postfix's master(8) has a command line of master's making; anybody else goes on."""
+    from mailrider.postfix.arguments import is_run_by_master
+
+    if is_run_by_master(os.environ):
+        from mailrider.cli.agent_process import run_for_master
+
+        raise SystemExit(run_for_master(os.path.basename(sys.argv[0]), sys.argv[1:]))
 
 
 def _hold_standard_descriptors() -> None:

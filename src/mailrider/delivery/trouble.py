@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from mailrider.errors import ConnectionLost, ContentUnreadable, LocalDataError, TimedOut, UnsuitableContent
+from mailrider.errors import ConnectionLost, ContentDamaged, ContentUnreadable, LocalDataError, TimedOut, UnsuitableContent
 from mailrider.model import status as status_code
 from mailrider.model.outcome import Action, Status
 from mailrider.smtp.refusal import Refusal, Scope
@@ -80,6 +80,8 @@ def failure_of_refusal(refusal: Refusal, remote_mta: str) -> Failure:
 def failure_of_trouble(trouble: Trouble, peer: str) -> Failure:
     """A conversation that broke; `peer` is `H[A]`."""
     cause, doing = trouble.cause, trouble.stage.doing
+    if isinstance(cause, ContentDamaged):
+        return Failure(Scope.MESSAGE, status_code.CONTENT_DAMAGED, "unreadable mail queue entry")
     if isinstance(cause, ContentUnreadable):
         text = f"message content could not be read: {cause}"
         return Failure(Scope.MESSAGE, status_code.CONTENT_UNREADABLE, text)

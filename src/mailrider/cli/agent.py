@@ -1,0 +1,82 @@
+"""`mailrider agent`: run as a delivery agent of a Postfix installation.
+
+Run by master(8) (see `run_for_master`), or on a socket of its own in the queue directory, as a service of the system.
+`mailrider agent check` says what would behave differently in an installation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mailrider.cli.options import common_options
+
+POSTFIX_DIRECTORY = "/etc/postfix"
+
+
+@click.command("agent", short_help="run as a delivery agent of a Postfix installation")
+@common_options
+@click.option(
+    "--listen",
+    metavar="PATH",
+    help="Socket to listen on, relative to the queue directory.  [default: private/SERVICE]",
+)
+@click.option("--service", metavar="NAME", help="Name of the transport in Postfix.  [default: mailrider]")
+@click.option("--transport", type=click.Choice(["smtp", "lmtp"]), default="smtp", show_default=True, help="Protocol.")
+@click.option("--flags", metavar="DORX", default="", help="As flags= of smtp(8) in master.cf.")
+@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: one a processor]")
+@click.option("--most-at-once", type=click.IntRange(1), metavar="N", help="Deliveries at once in one worker.")
+@click.argument("task", required=False, type=click.Choice(["check"]))
+def agent(
+    directory: Path | None,
+    overrides: tuple[str, ...],
+    verbose: int,
+    listen: str | None,
+    service: str | None,
+    transport: str,
+    flags: str,
+    workers: int | None,
+    most_at_once: int | None,
+    task: str | None,
+) -> None:
+    """Deliver for the queue manager of a Postfix.
+
+    In master.cf, in the place of smtp(8) (see docs/postfix.md):
+
+    \b
+      smtp unix - - n - 1 mailrider agent --transport smtp
+
+    Or on a socket of its own, which survives a reload of Postfix; then `transport_maps` or `default_transport` name it:
+
+    \b
+      mailrider agent -c /etc/postfix --service mailrider
+      example.org    mailrider:                            (transport_maps)
+
+    \b
+      mailrider agent check        what would behave differently here
+    """
+    if task == "check":
+        from mailrider.cli.agent_check import run_check
+
+        raise SystemExit(run_check(directory or _usual_directory(), overrides))
+    from mailrider.cli.agent_process import OwnSocket, run_on_own_socket
+
+    wishes = OwnSocket(
+        directory=directory or _usual_directory(),
+        overrides=overrides,
+        service=service or "mailrider",
+        transport=transport,
+        flags=flags,
+        path=listen or "",
+        workers=workers or 0,
+        most_at_once=most_at_once or 0,
+        verbose=verbose,
+    )
+    raise SystemExit(run_on_own_socket(wishes))
+
+
+def _usual_directory() -> Path:
+    import os
+
+    return Path(os.environ.get("MAIL_CONFIG") or POSTFIX_DIRECTORY)

@@ -1,0 +1,187 @@
+"""`mailrider agent check`: what would behave differently in this installation of Postfix, line by line, and what to do.
+
+Every setting of main.cf, and every smtp(8), lmtp(8) or Mailrider line of master.cf, is looked at; what works as it does under
+smtp(8) is not mentioned.  A line begins with its weight: `error` keeps the agent from starting, `differs` is what a postmaster
+should know before the change, `note` works, in another way.
+"""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from mailrider.cli.agent_process import find_out_protocol
+from mailrider.errors import MailriderError, WrongConfiguration
+from mailrider.model.request import Transport
+from mailrider.postfix.installation import read_installation
+from mailrider.settings import Settings
+from mailrider.settings.mastercf import Service
+from mailrider.settings.review import review
+
+EX_CONFIG: Final = 78
+
+PROGRAM: Final = "mailrider"
+
+
+class Remark(NamedTuple):
+    """One line of the answer.  `weight` is `error`, `differs` or `note`."""
+
+    weight: str
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.weight + ':':9}{self.place + ': ' if self.place else ''}{self.text}"
+
+
+_BEHAVIOUR: Final = {
+    "smtp_tls_session_cache_database": (
+        "note", "TLS sessions are kept in each worker process and not by tlsmgr(8); they are lost at a reload. Nothing to do"
+    ),
+    "smtp_tls_connection_reuse": (
+        "note", "connections with TLS are kept like all others, without tlsproxy(8). Nothing to do"
+    ),
+    "max_use": ("note", "counts the requests of all workers together. Leave it unset: an agent has no reason to end"),
+    "notify_classes": (
+        "differs", "notices to the postmaster about single sessions (classes data, policy, protocol) are not sent. "
+        "Look into the log instead"
+    ),
+    "smtp_tls_eecdh_grade": ("note", "is left to OpenSSL, as in newer releases of Postfix. Nothing to do"),
+    "tls_random_source": ("note", "is left to OpenSSL. Nothing to do"),
+    "daemon_table_open_error_is_fatal": ("note", "a table that cannot be opened keeps the agent from starting. Nothing to do"),
+}  # fmt: skip
+"""Parameters that work, or not, in another way than under smtp(8): weight, and what and what to do."""
+
+_IDLE: Final = " is not in effect yet"
+_OURS: Final = ("smtp_", "lmtp_", "debug_peer_", "dns_", "tls_", "notify_classes")
+"""How the parameters begin that smtp(8) reads itself.  Others belong to programs of Postfix that go on working."""
+
+_KEYS: Final = ("smtp_tls_key_file", "smtp_tls_eckey_file", "smtp_tls_dkey_file", "smtp_tls_chain_files")
+_SESSION_CLASSES: Final = frozenset({"data", "policy", "protocol"})
+
+
+def run_check(directory: Path, overrides: Sequence[str]) -> int:
+    """Print the remarks; the exit code."""
+    settings = read_settings_unchecked(directory, overrides)
+    remarks = list(check(settings, directory))
+    for remark in remarks:
+        print(remark)
+    errors = sum(remark.weight == "error" for remark in remarks)
+    differences = sum(remark.weight == "differs" for remark in remarks)
+    print(f"{directory}: {errors} errors, {differences} differences, {len(remarks) - errors - differences} notes")
+    return EX_CONFIG if errors else 0
+
+
+def read_settings_unchecked(directory: Path, overrides: Sequence[str]) -> Settings:
+    """The settings; wrong values are found by `check`."""
+    from mailrider.settings import load_settings
+    from mailrider.wiring import read_host_facts
+
+    if not (directory / "main.cf").exists():
+        raise WrongConfiguration(f"{directory} has no main.cf: give the folder of a Postfix with -c")
+    return load_settings(directory, overrides, host=read_host_facts(), checked=False)
+
+
+def check(settings: Settings, directory: Path) -> Iterator[Remark]:
+    """Everything that is to be said about an installation."""
+    reviewed = review(settings)
+    yield from (Remark("error", "", text) for text in reviewed.errors)
+    for text in reviewed.doubts:
+        if not text.endswith(_IDLE):
+            yield Remark("differs", "", text)
+        elif text.removesuffix(_IDLE).startswith(_OURS) and text.removesuffix(_IDLE) not in _BEHAVIOUR:
+            yield Remark("differs", "", f"{text}. Remove it, or leave what needs it with smtp(8)")
+    try:
+        installation = read_installation(settings)
+    except MailriderError as fault:
+        yield Remark("error", "", str(fault))
+        return
+    if not Path(installation.queue_directory).is_dir():
+        yield Remark("error", "", f"queue_directory = {installation.queue_directory}: there is no such folder")
+    if not find_out_protocol(settings, directory):
+        yield Remark("note", "", "this Postfix is older than 3.6 and is spoken to in its way. Nothing to do")
+    yield from _check_parameters(settings)
+    yield from _check_keys(settings, installation.mail_owner)
+    services = [service for service in settings.services.services.values() if _concerns_us(service)]
+    if not any(service.program == PROGRAM for service in services):
+        yield Remark("note", str(directory / "master.cf"), "no service runs mailrider yet; see docs/postfix.md for the line")
+    for service in services:
+        yield from _check_service(service, settings)
+
+
+def _concerns_us(service: Service) -> bool:
+    return service.type == "unix" and (service.transport is not None or service.program == PROGRAM)
+
+
+def _check_parameters(settings: Settings) -> Iterator[Remark]:
+    for name, entry in settings.entries.items():
+        plain = "smtp_" + name.removeprefix("lmtp_") if name.startswith("lmtp_") else name
+        found = _BEHAVIOUR.get(plain)
+        if found is None:
+            continue
+        if name == "notify_classes" and not _SESSION_CLASSES & set(settings.notify_classes):
+            continue
+        yield Remark(found[0], entry.place if entry.line else f"-o {name}", f"{name}: {found[1]}")
+
+
+def _check_keys(settings: Settings, owner: str) -> Iterator[Remark]:
+    """Keys are read when they are first needed, by the owner of the mail."""
+    for transport in Transport:
+        bound = settings.bind(transport)
+        for name in _KEYS:
+            own = name if transport is Transport.SMTP else "lmtp_" + name.removeprefix("smtp_")
+            entry = settings.entries.get(own)
+            if entry is None:
+                continue
+            for path in bound.text(own).replace(",", " ").split():
+                if path != "none" and not _may_read(path, owner):
+                    why = f"{own}: {owner} cannot read {path}, which smtp(8) reads as root"
+                    yield Remark("differs", entry.place, f"{why}: chgrp {owner} {path}; chmod 640 {path}")
+
+
+def _may_read(path: str, owner: str) -> bool:
+    try:
+        account = pwd.getpwnam(owner)
+        found = Path(path).stat()
+    except (KeyError, OSError):
+        return False
+    mode = found.st_mode
+    if found.st_uid == account.pw_uid:
+        return bool(mode & 0o400)
+    if found.st_gid == account.pw_gid:
+        return bool(mode & 0o040)
+    return bool(mode & 0o004)
+
+
+def _check_service(service: Service, settings: Settings) -> Iterator[Remark]:
+    ours = service.program == PROGRAM
+    if ours and service.process_limit != 1:
+        yield Remark(
+            "differs", service.place,
+            f"{service.name}: one process of the agent serves all requests. Write 1 in the seventh field (maxproc)",
+        )  # fmt: skip
+    if not ours and service.process_limit not in (None, 0, 1):
+        limit = service.process_limit
+        yield Remark(
+            "differs", service.place,
+            f"{service.name}: {limit} processes mean {limit} deliveries at most; the agent knows no such limit. "
+            f"Set {service.name}_destination_concurrency_limit, or give it --most-at-once {limit} --workers 1",
+        )  # fmt: skip
+    if _is_chrooted(service, settings):
+        yield Remark(
+            "note", service.place,
+            f"{service.name}: runs in a chroot. etc/resolv.conf, etc/hosts, etc/services and etc/nsswitch.conf "
+            "have to be in the queue directory, as for smtp(8)",
+        )  # fmt: skip
+
+
+def _is_chrooted(service: Service, settings: Settings) -> bool:
+    """The fifth field is not kept by the reader of master.cf, so the line is looked at again."""
+    lines = Path(service.path).read_text("utf-8", "replace").splitlines()
+    words = lines[service.line - 1].split() if service.line <= len(lines) else []
+    if len(words) < 5 or words[4] not in ("y", "-"):
+        return False
+    old = settings.compatibility_level.partition(".")[0]
+    return words[4] == "y" or (old.isdigit() and int(old) < 1)

@@ -1,0 +1,48 @@
+"""What is loaded at its first use elsewhere is loaded here before privileges are given up.
+
+Behind a chroot, or where Python lies in a folder that the owner of the mail may not read, it could not be found any more.
+It is done before there are workers, so that they share the memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import suppress
+from typing import Final
+
+from mailrider.settings import Settings
+
+CODECS: Final = (
+    "encodings.idna", "encodings.punycode", "encodings.ascii", "encodings.latin_1", "stringprep", "idna", "socket",
+    "asyncio.sslproto", "ipaddress", "uvloop",
+)  # fmt: skip
+RECORD_TYPES: Final = (
+    "dns.rdtypes.IN.A", "dns.rdtypes.IN.AAAA", "dns.rdtypes.ANY.MX", "dns.rdtypes.ANY.CNAME", "dns.rdtypes.ANY.SOA",
+    "dns.rdtypes.ANY.NS", "dns.rdtypes.ANY.TXT", "dns.rdtypes.ANY.PTR", "dns.rdtypes.ANY.TLSA", "dns.rdtypes.ANY.OPT",
+    "dns.rdtypes.ANY.RRSIG", "dns.rdtypes.IN.SRV", "dns.message", "dns.wire", "dns.rdata", "dns.rcode", "dns.flags",
+)  # fmt: skip
+CORE: Final = (
+    "mailrider.delivery.agent", "mailrider.resolver.rdata", "mailrider.resolver.packet", "mailrider.resolver.native",
+    "mailrider.smtp.chunked",
+)  # fmt: skip
+TLS: Final = (
+    "mailrider.tls.channel", "mailrider.tls.context", "mailrider.tls.certificate", "mailrider.tls.verdict",
+    "cryptography.x509", "cryptography.exceptions", "cryptography.hazmat.primitives.serialization", "OpenSSL.SSL",
+)  # fmt: skip
+LOGIN: Final = (
+    "mailrider.sasl.scram", "mailrider.sasl.digest_md5", "mailrider.sasl.cram_md5", "mailrider.sasl.simple", "scramp.utils",
+)  # fmt: skip
+
+
+def load_early(settings: Settings) -> None:
+    """Load what these settings may come to need.  What is not installed is not missed before it is used."""
+    names = [*CODECS, *RECORD_TYPES, *CORE]
+    if any("_tls_" in name or "_enforce_tls" in name or "_use_tls" in name for name in settings.entries):
+        names += TLS
+    if any("_sasl_" in name for name in settings.entries):
+        names += LOGIN
+        if any("token" in name for name in settings.entries):
+            names += ["httpx", "sqlite3"]
+    for name in names:
+        with suppress(ImportError):
+            importlib.import_module(name)

@@ -1,0 +1,155 @@
+"""The life of one worker of an agent: the delivery core, the errands, and the loop that runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import traceback
+from collections.abc import Callable
+from typing import Any, Final
+
+from mailrider.cli.agent_process import Plan
+from mailrider.cli.delivering import GARBAGE_THRESHOLD
+from mailrider.errors import MailriderError
+from mailrider.events import Observer
+from mailrider.observe.text import TextLog
+from mailrider.postfix.errand import Errands
+from mailrider.postfix.mail_log import FATAL, WARNING, MailLog
+from mailrider.postfix.reports import Reports
+from mailrider.postfix.services import ServiceClients
+from mailrider.postfix.supervisor import EX_CONFIG, Slot
+from mailrider.postfix.worker import Worker, count_errands
+from mailrider.settings import Settings
+from mailrider.tables.match_list import open_domain_list
+from mailrider.wiring import Engine
+
+EX_SOFTWARE: Final = 70
+
+LOG_PAUSE_SECONDS: Final = 0.05
+"""How soon a log that was slow is tried again."""
+
+
+def run_worker(plan: Plan, lifeline: int, slot: Slot) -> int:
+    """Serve until the lifeline ends; the exit code."""
+    log = plan.log
+    try:
+        _run_loop(_work(plan, lifeline, slot))
+    except MailriderError as fault:
+        log.write(FATAL + str(fault))
+        return EX_CONFIG
+    except Exception as fault:
+        _tell_fault(log, fault)
+        return EX_SOFTWARE
+    return 0
+
+
+def _run_loop(work: Any) -> None:
+    """Run on uvloop where the platform has it."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
+
+
+async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
+    settings, installation = plan.settings, plan.installation
+    write = _patient_writer(plan.log)
+    observer = make_observer(settings, write, plan.verbose)
+    engine = Engine(settings, observer)
+    agent = engine.agent(plan.transport, plan.service)
+    clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
+    reports = Reports(installation, clients, observer, _open_flush_domains(settings, installation.fast_flush_domains, write))
+    errands = Errands(
+        agent,
+        plan.transport,
+        plan.service,
+        installation,
+        reports,
+        engine.clock,
+        observer,
+        handling_limit_seconds=settings.daemon_timeout,
+        tell_fault=lambda fault: _tell_fault(plan.log, fault),
+    )
+    most_at_once = count_errands()
+    plan.give_up_privileges()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    worker = Worker(
+        plan.listeners,
+        lifeline,
+        errands.run,
+        errands.greeting,
+        most_at_once=min(most_at_once, plan.most_at_once or most_at_once),
+        activity=slot,
+    )
+    try:
+        await worker.run()
+    finally:
+        await engine.close()
+        plan.log.flush()
+
+
+def make_observer(settings: Settings, write: Callable[[str], None], verbose: int) -> Observer:
+    """Log lines in Postfix's words; with `verbose` the conversations too."""
+    log = TextLog(
+        write,
+        resolution_digits=settings.delay_logging_resolution_limit,
+        address_format=settings.info_log_address_format,
+        helpful=settings.helpful_warnings,
+    )
+    if not verbose:
+        return log
+    from mailrider.observe.transcript import Transcript
+
+    transcript = Transcript(write)
+
+    def observe(event: Any) -> None:
+        transcript(event)
+        log(event)
+
+    return observe
+
+
+def _patient_writer(log: MailLog) -> Callable[[str], None]:
+    """Write lines; where the log is slow, try again until it has taken them."""
+    loop = asyncio.get_running_loop()
+    waiting = False
+
+    def flush() -> None:
+        nonlocal waiting
+        log.flush()
+        waiting = log.is_behind
+        if waiting:
+            loop.call_later(LOG_PAUSE_SECONDS, flush)
+
+    def write(line: str) -> None:
+        nonlocal waiting
+        log.write(line)
+        if not waiting and log.is_behind:
+            waiting = True
+            loop.call_later(LOG_PAUSE_SECONDS, flush)
+
+    return write
+
+
+def _open_flush_domains(settings: Settings, members: str, write: Callable[[str], None]) -> Callable[[str], bool]:
+    """Whether mail for a domain is kept ready for ETRN (`fast_flush_domains`)."""
+    if not members.strip():
+        return lambda domain: False
+    found = open_domain_list(
+        "fast_flush_domains",
+        members,
+        parent_domains="fast_flush_domains" in settings.parent_domain_matches_subdomains,
+        warn=lambda text: write(WARNING + text),
+    )
+    return found.matches
+
+
+def _tell_fault(log: MailLog, fault: BaseException) -> None:
+    """An exception that nobody has foreseen.  Its last lines say most, so they come first."""
+    text = " | ".join(line.strip() for line in reversed(traceback.format_exception(fault)))
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    log.write(f"{WARNING}a fault of the agent: {shown}")

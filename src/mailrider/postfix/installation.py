@@ -1,0 +1,98 @@
+"""What a Postfix installation says of itself: where its queue is, who owns it, how its services are called.
+
+Most of these parameters mean nothing outside of Postfix, so they are not in the catalogue of settings; their defaults
+are those of Postfix 3.7.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from mailrider.errors import WrongConfiguration
+from mailrider.postfix.queue_file import Hashing
+from mailrider.settings import Settings
+
+ANSWER_LIMIT_SECONDS: Final = 600.0
+"""A service of ours that is silent for so long is not going to answer; `ipc_timeout` is an hour by default."""
+
+HASH_DEPTH_LIMIT: Final = 3
+"""As in Postfix."""
+
+ANNOUNCING_VERSION: Final = (3, 6)
+"""From here on everybody who is connected to says first which protocol he speaks."""
+
+_DEFAULTS: Final = {
+    "address_verify_negative_cache": "yes",
+    "address_verify_service_name": "verify",
+    "bounce_service_name": "bounce",
+    "cleanup_service_name": "cleanup",
+    "command_directory": "/usr/sbin",
+    "daemon_directory": "/usr/lib/postfix/sbin",
+    "defer_service_name": "defer",
+    "fast_flush_domains": "$relay_domains",
+    "flush_service_name": "flush",
+    "hash_queue_depth": "1",
+    "mail_owner": "postfix",
+    "postlog_service_name": "postlog",
+    "trace_service_name": "trace",
+}
+_VERSION = re.compile(r"(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One instance of Postfix.  Paths of services are relative to its queue directory, where an agent works.
+
+    `announces`: its version has everybody announce his protocol.
+    """
+
+    queue_directory: str
+    mail_owner: str
+    command_directory: str
+    bounce_service: str
+    defer_service: str
+    trace_service: str
+    verify_service: str
+    flush_service: str
+    postlog_service: str
+    fast_flush_domains: str
+    caches_negative_probes: bool
+    hashing: Hashing
+    answer_seconds: float
+    announces: bool = True
+
+
+def read_installation(settings: Settings, *, announces: bool = True) -> Installation:
+    """Raises `WrongConfiguration`."""
+
+    def text(name: str) -> str:
+        return settings.text(name) if settings.is_set(name) else _DEFAULTS[name]
+
+    flush_domains = text("fast_flush_domains")
+    depth = text("hash_queue_depth")
+    if not depth.isdigit() or not 1 <= int(depth) <= HASH_DEPTH_LIMIT:
+        raise WrongConfiguration(f"hash_queue_depth = {depth[:20]}: expected 1 to {HASH_DEPTH_LIMIT}")
+    return Installation(
+        queue_directory=settings.queue_directory,
+        mail_owner=text("mail_owner"),
+        command_directory=text("command_directory"),
+        bounce_service=text("bounce_service_name"),
+        defer_service=text("defer_service_name"),
+        trace_service=text("trace_service_name"),
+        verify_service=text("address_verify_service_name"),
+        flush_service=text("flush_service_name"),
+        postlog_service=text("postlog_service_name"),
+        fast_flush_domains=settings.text("relay_domains") if flush_domains == "$relay_domains" else flush_domains,
+        caches_negative_probes=text("address_verify_negative_cache").lower() != "no",
+        hashing=Hashing(frozenset(name.lower() for name in settings.hash_queue_names), int(depth)),
+        answer_seconds=min(settings.ipc_timeout, ANSWER_LIMIT_SECONDS),
+        announces=announces,
+    )
+
+
+def announces_protocol(version: str) -> bool:
+    """Whether a release of Postfix, as in `3.7.11` or `3.12-20260821`, announces its protocols.  One that is not known does."""
+    match = _VERSION.match(version)
+    return match is None or (int(match[1]), int(match[2])) >= ANNOUNCING_VERSION

@@ -1,0 +1,239 @@
+"""The process that master(8) knows: it starts workers, replaces those that die, and leaves at once when it has to.
+
+master(8) counts a process that has said so as available and starts a new one when that is gone.  So the process that it knows
+must end the moment Postfix is reloaded, or its service stands still; the mail under way must not end with it.  Hence two
+kinds of processes: the supervisor, which does nothing but wait, and workers, which learn of its end by their lifeline (a pipe)
+and complete what they have begun beside the next generation.  All are in the process group of master(8), so that `postfix
+stop` reaches them.
+
+A supervisor ends with 0 when the status channel ends, when nothing was to do for `idle_seconds`, or after `uses_limit`
+errands; master(8) starts another when there is work.  A worker that cannot begin for a fault of the configuration ends it
+with 1.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+EX_CONFIG: Final = 78
+
+RESTART_SECONDS: Final = 1.0
+"""Between two lives of one worker."""
+
+LONGEST_RESTART_SECONDS: Final = 30.0
+
+HEALTHY_SECONDS: Final = 60.0
+"""A worker that has lived so long was started well, and the next one does not wait for long."""
+
+PARTING_SECONDS: Final = 60.0
+"""How long an agent on its own socket waits for its workers at the end."""
+
+_SLOT = struct.Struct("=qqd")
+
+
+class Slot:
+    """What one worker does, in memory that it shares with its supervisor: a `worker.Activity`."""
+
+    __slots__ = ("_memory", "_offset")
+
+    def __init__(self, memory: mmap.mmap, number: int) -> None:
+        self._memory = memory
+        self._offset = number * _SLOT.size
+
+    def note(self, busy: int, served: int) -> None:
+        """See `worker.Activity`."""
+        _SLOT.pack_into(self._memory, self._offset, busy, served, time.monotonic())
+
+    def read(self) -> tuple[int, int, float]:
+        """Errands under way, errands taken, and when that was written (on the monotonic clock)."""
+        busy, served, at_seconds = _SLOT.unpack_from(self._memory, self._offset)
+        return busy, served, at_seconds
+
+
+class Staff(NamedTuple):
+    """What a supervisor is told to do.
+
+    `run_worker` is the life of a worker: it gets its lifeline and its slot, and gives its exit code.  `status_channel` and
+    `generation` are those of master(8), None and 0 where it is not there.  `prepare` is called in the supervisor when the
+    first workers have been started, to give up privileges.
+    """
+
+    workers: int
+    run_worker: Callable[[int, Slot], int]
+    listeners: Sequence[socket.socket]
+    warn: Callable[[str], None]
+    prepare: Callable[[], None]
+    status_channel: int | None = None
+    generation: int = 0
+    idle_seconds: float = 0.0
+    uses_limit: int = 0
+
+
+class _Life(NamedTuple):
+    """A worker that lives: its place, and since when."""
+
+    number: int
+    since_seconds: float
+
+
+class Supervisor:
+    """Runs a staff of workers."""
+
+    def __init__(self, staff: Staff) -> None:
+        self._staff = staff
+        self._memory = mmap.mmap(-1, max(staff.workers, 1) * _SLOT.size)
+        self._slots = [Slot(self._memory, number) for number in range(staff.workers)]
+        self._lifeline, self._own_end = os.pipe()
+        self._living: dict[int, _Life] = {}
+        self._vacant: dict[int, float] = {}  # since a worker has died: when its place is filled again
+        self._pause_seconds = RESTART_SECONDS
+        self._stopping = False
+        self._faulty = False
+
+    def run(self) -> int:
+        """Supervise until there is a reason to end; the exit code."""
+        wakeup_read, wakeup_write = os.pipe()
+        for descriptor in (wakeup_read, wakeup_write):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        by_master = self._staff.status_channel is not None
+        if not by_master:
+            for wanted in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(wanted, self._stop)
+        for number in range(self._staff.workers):
+            self._start(number)
+        self._staff.prepare()
+        if by_master:
+            self._report_once()
+        code = self._watch(wakeup_read)
+        os.close(self._own_end)
+        if not by_master:
+            self._wait_for_workers()
+        return code
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    # -- workers ---------------------------------------------------------------------------------------------------
+
+    def _start(self, number: int) -> None:
+        child = os.fork()
+        if child:
+            self._living[child] = _Life(number, time.monotonic())
+            return
+        code = 70
+        try:
+            os.close(self._own_end)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if self._staff.status_channel is not None:
+                os.close(self._staff.status_channel)
+            else:
+                for signal_number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(signal_number, signal.SIG_IGN)  # the supervisor says when it is time
+            self._slots[number].note(0, 0)
+            code = self._staff.run_worker(self._lifeline, self._slots[number])
+        finally:
+            os._exit(code)
+
+    def _bury(self) -> None:
+        """See who has died, and when to replace him."""
+        while True:
+            try:
+                child, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not child:
+                return
+            life = self._living.pop(child, None)
+            if life is None:
+                continue
+            code = os.waitstatus_to_exitcode(status)
+            if code == EX_CONFIG:
+                self._faulty = True
+                return
+            now = time.monotonic()
+            healthy = now - life.since_seconds > HEALTHY_SECONDS
+            self._pause_seconds = RESTART_SECONDS if healthy else min(self._pause_seconds * 2, LONGEST_RESTART_SECONDS)
+            how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+            self._staff.warn(f"worker process {child}: {how}; another follows in {self._pause_seconds:g} seconds")
+            self._vacant[life.number] = now + self._pause_seconds
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        for number, at_seconds in list(self._vacant.items()):
+            if at_seconds <= now:
+                del self._vacant[number]
+                self._start(number)
+
+    # -- master ----------------------------------------------------------------------------------------------------
+
+    def _report_once(self) -> None:
+        """Be taken and available once: a process that never was is throttled for a minute when it ends badly."""
+        channel = self._staff.status_channel
+        assert channel is not None
+        for status in (0, 1):
+            try:
+                os.write(channel, struct.pack("=iIi", os.getpid(), self._staff.generation, status))
+            except OSError:
+                return  # master is gone, which shows at once
+
+    def _watch(self, wakeup: int) -> int:
+        poll = select.poll()
+        poll.register(wakeup, select.POLLIN)
+        channel = self._staff.status_channel
+        if channel is not None:
+            poll.register(channel, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll(self._patience_milliseconds()):
+                if descriptor == channel:
+                    return 0  # the end of the channel: there is never anything to read
+                os.read(wakeup, 4096)
+            self._bury()
+            if self._faulty:
+                return 1
+            if self._stopping or self._has_nothing_to_do():
+                return 0
+            self._fill()
+
+    def _patience_milliseconds(self) -> int | None:
+        """Until somebody is to be started, or the time of idleness may be over."""
+        now = time.monotonic()
+        ends = list(self._vacant.values())
+        if self._staff.idle_seconds:
+            latest = max((slot.read()[2] for slot in self._slots), default=now)
+            ends.append(max(latest + self._staff.idle_seconds, now + 1.0))
+        if self._staff.uses_limit:
+            ends.append(now + 1.0)
+        return max(0, int((min(ends) - now) * 1000) + 1) if ends else None
+
+    def _has_nothing_to_do(self) -> bool:
+        if not self._staff.idle_seconds and not self._staff.uses_limit:
+            return False
+        notes = [slot.read() for slot in self._slots]
+        if self._staff.uses_limit and sum(served for _, served, _ in notes) >= self._staff.uses_limit:
+            return True
+        if not self._staff.idle_seconds or any(busy for busy, _, _ in notes):
+            return False
+        return time.monotonic() - max(at_seconds for _, _, at_seconds in notes) >= self._staff.idle_seconds
+
+    def _wait_for_workers(self) -> None:
+        """Let the workers complete what they have begun; those that take too long go with us."""
+        end = time.monotonic() + PARTING_SECONDS
+        while self._living and time.monotonic() < end:
+            child, _ = os.waitpid(-1, os.WNOHANG)
+            if child:
+                self._living.pop(child, None)
+            else:
+                time.sleep(0.02)
+        for child in self._living:
+            os.kill(child, signal.SIGKILL)
