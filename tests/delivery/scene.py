@@ -57,7 +57,9 @@ def nobody(host: str = "gone.example.test", preference: int = 0) -> Server:
 class KnownDirectory(Directory):
     """Gives the servers that a test has written down for a host; a numeric host is itself."""
 
-    def __init__(self, profile: Profile, routes: Mapping[str, Sequence[Server] | Found | NotFound]) -> None:
+    def __init__(
+        self, profile: Profile, routes: Mapping[str, Sequence[Server] | Found | NotFound], resolver: Any = None
+    ) -> None:
         roads = Roads(
             default_service="25",
             known_ports={},
@@ -65,7 +67,7 @@ class KnownDirectory(Directory):
             address_limit=profile.address_limit,
             session_limit=profile.session_limit,
         )
-        super().__init__(None, RoutePolicy(transport=profile.transport), roads)  # type: ignore[arg-type]
+        super().__init__(resolver, RoutePolicy(transport=profile.transport), roads)
         self.routes = dict(routes)
         self.asked: list[str] = []
 
@@ -101,11 +103,12 @@ class Scene:
         transport: Transport = Transport.SMTP,
         *,
         routes: Mapping[str, Sequence[Server] | Found | NotFound] | None = None,
+        resolver: Any = None,
         flags: str = "",
         **settings: object,
     ) -> None:
         self.profile = replace(profile_of(transport, **settings), flags=flags)
-        self.directory = KnownDirectory(self.profile, routes or {})
+        self.directory = KnownDirectory(self.profile, routes or {}, resolver)
         self.events: list[Event] = []
         self.keeper = Keeper()
         self.clock = VirtualClock()
