@@ -36,6 +36,11 @@ def test_from_main_cf() -> None:
     assert Definition("t:mine", "mine", Surroundings(find_parameter=values.get)).text("a") == "b"
 
 
+def test_without_main_cf_only_files_will_do() -> None:
+    with pytest.raises(WrongConfiguration, match="write it into a file: ldap:/path"):
+        Definition("ldap:mine", "mine", Surroundings())
+
+
 @pytest.mark.parametrize("text", ["a", "= x", "a b = c"])
 def test_a_line_that_is_no_parameter(tmp_path: Path, text: str) -> None:
     with pytest.raises(WrongConfiguration, match="line 1: no name = value"):

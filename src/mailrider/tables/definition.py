@@ -15,7 +15,7 @@ from typing import Final
 from mailrider.errors import WrongConfiguration
 from mailrider.tables.indexed import stamp_of
 from mailrider.tables.logical_lines import BLANKS, quote_beginning, split_logical_lines
-from mailrider.tables.source import LOOK_SECONDS, Surroundings, read_text
+from mailrider.tables.source import LOOK_SECONDS, Surroundings, find_no_parameter, read_text
 
 _LIST = re.compile(r"[, \t\r\n]+")
 NUMBER_LIMIT: Final = 2**31 - 1
@@ -31,6 +31,11 @@ class Definition:
         self._find: Callable[[str], str | None]
         if name.startswith(("/", ".")):
             self._find = self._read_file(surroundings).get
+        elif surroundings.find_parameter is find_no_parameter:
+            # Defaults would take the place of all that was set.
+            raise WrongConfiguration(
+                f"{title}: a definition in main.cf is not read here; write it into a file: {title.partition(':')[0]}:/path"
+            )
         else:
             self._find = lambda parameter: surroundings.find_parameter(f"{name}_{parameter}")
 
