@@ -12,12 +12,15 @@ from mailrider.delivery.profile import make_profile
 from mailrider.model.outcome import DeliveryReport
 from mailrider.model.request import Transport
 from mailrider.model.server import Family, Server
+from mailrider.model.tls import TlsLevel
 from mailrider.net.dial import DialFailure, Dialled, dial
 from mailrider.route.own_addresses import find_own_addresses
 from mailrider.route.policy import enabled_families
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
-from mailrider.testkit.zone import ZoneServer
+from mailrider.testkit.zone import Zone, ZoneResolver, ZoneServer
+from mailrider.tls.tlsa import read_digests
+from mailrider.trust.dane import Dane, DaneTerms
 from virtual_time import run
 
 from .scenes import find_way, settings_of
@@ -356,3 +359,22 @@ def test_a_remedy_may_be_told_with_the_trouble() -> None:
         lines_of(garbled, helpful=settings_of(helpful_warnings=False).helpful_warnings)
     )
 
+
+
+def probe(secure: bool, **settings: object) -> tuple[bool, list[tuple[str, str, str]], list[str]]:
+    """Whether the name servers are taken to validate, what they were asked, and what was warned of."""
+    read = settings_of(**settings)
+    warnings: list[str] = []
+    zone = Zone(["probe.test A 192.0.2.1"], secure=secure)
+    terms = DaneTerms("", TlsLevel.MAY, False, read_digests(read.tls_dane_digests), read.dnssec_probe)
+    validates = asyncio.run(Dane(ZoneResolver(zone), terms, warnings.append).check_validation())
+    return validates, zone.asked, warnings
+
+
+@pytest.mark.parameter("dnssec_probe")
+def test_one_question_tells_whether_answers_are_validated() -> None:
+    validates, asked, warnings = probe(True, dnssec_probe="a:probe.test")
+    assert (validates, asked, warnings) == (True, [("probe.test", "A", "udp")], [])
+    validates, _, warnings = probe(False, dnssec_probe="a:probe.test")
+    assert not validates
+    assert warnings[0] == "DNSSEC validation may be unavailable"
