@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mailrider.api import Agent, DeliveryResult, deliver, deliver_sync
     from mailrider.errors import MailriderError
+    from mailrider.node import Node
 
-__all__ = ["Agent", "DeliveryResult", "MailriderError", "deliver", "deliver_sync"]
+__all__ = ["Agent", "DeliveryResult", "MailriderError", "Node", "deliver", "deliver_sync"]
 __version__ = "0.1.0"
 
 
@@ -27,5 +28,5 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         import importlib
 
-        return getattr(importlib.import_module("mailrider.api"), name)
+        return getattr(importlib.import_module("mailrider.node" if name == "Node" else "mailrider.api"), name)
     raise AttributeError(f"module 'mailrider' has no attribute {name!r}")

@@ -80,7 +80,7 @@ class Agent:
         self._engine: Engine | None = None
 
     async def __aenter__(self) -> Agent:
-        engine = Engine(_make_settings(self._given), self._observer)
+        engine = Engine(make_settings(self._given), self._observer)
         engine.check()
         self._engine = engine
         return self
@@ -231,7 +231,8 @@ def _result(recipient: Recipient, outcome: Outcome) -> DeliveryResult:
     )
 
 
-def _make_settings(given: AnySettings) -> Settings:
+def make_settings(given: AnySettings) -> Settings:
+    """Settings in any of the forms that `Agent` takes.  Raises `WrongConfiguration`."""
     if isinstance(given, Settings):
         return given
     if given is None or isinstance(given, Mapping):

@@ -83,7 +83,7 @@ def test_defaults_refer_to_what_is_declared() -> None:
 
 def test_families_end_like_their_defaults() -> None:
     families = [parameter for parameter in Settings.declared.values() if parameter.family]
-    assert len(families) == 16
+    assert len(families) == 18
     for parameter in families:
         service = "any" + parameter.family
         assert Settings.find(service) is parameter

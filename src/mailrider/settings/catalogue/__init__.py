@@ -11,6 +11,7 @@ from mailrider.settings.catalogue.content import Content
 from mailrider.settings.catalogue.greeting import Greeting
 from mailrider.settings.catalogue.house import House
 from mailrider.settings.catalogue.login import Login
+from mailrider.settings.catalogue.node import Node
 from mailrider.settings.catalogue.patience import Patience
 from mailrider.settings.catalogue.queue import Queue, Routing, Slots
 from mailrider.settings.catalogue.reports import Reports
@@ -21,6 +22,6 @@ from mailrider.settings.catalogue.tls_engine import TlsEngine
 
 class Catalogue(
     Servers, Greeting, Patience, Connections, Pace, Content, Tls, OldTls, TlsEngine, Login, Reports, House, Routing, Queue,
-    Slots, title="all",
+    Slots, Node, title="all",
 ):  # fmt: skip
     """All parameters."""

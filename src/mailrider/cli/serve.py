@@ -1,0 +1,27 @@
+"""`mailrider serve`: run a node until it is told to stop.
+
+SIGTERM and SIGINT: nothing begins any more, what is under way may go on for `shutdown_grace_time`, the rest goes back into
+the queue as it was.  A second one breaks off at once.  SIGHUP: the settings are read again, and the log file is opened anew;
+settings that make no sense are told, and the old ones stay.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mailrider.cli.options import common_options
+
+
+@click.command()
+@common_options
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Processes that share the work.  Only 1 is there.",
+)  # fmt: skip
+def serve(directory: Path | None, overrides: tuple[str, ...], verbose: int, workers: int) -> None:
+    """Run a node: keep mail in queue_directory, deliver it, retry it, return what cannot be delivered."""
+    from mailrider.cli.serving import run_serve
+
+    raise SystemExit(run_serve(directory, overrides, verbose, workers))

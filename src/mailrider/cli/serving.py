@@ -1,0 +1,170 @@
+"""The work of `mailrider serve`: from root to a running node and back."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mailrider.cli.delivering import GARBAGE_THRESHOLD
+from mailrider.cli.privileges import drop, find_owner, make_folder
+from mailrider.cli.systemd import notify_systemd, tell_reloading
+from mailrider.errors import MailriderError, WrongUsage
+from mailrider.model.request import Transport
+from mailrider.node import Node
+from mailrider.node_parts import find_protocol, spool_folder
+from mailrider.observe.node_log import NodeLog, Stamp
+from mailrider.observe.outlets import LogFile, Outlet, StandardError, Syslog
+from mailrider.settings import Settings
+from mailrider.wiring import choose_configuration, read_settings
+
+EX_SOFTWARE = 70
+STANDARD_OUTPUT = "/dev/stdout"
+
+Reading = Callable[[], Settings]
+
+
+def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, workers: int) -> int:
+    """Run a node; the exit code comes back when it has ended."""
+    if workers > 1:
+        raise WrongUsage("--workers: only one process can work on a queue in this version")
+    chosen = choose_configuration(directory)
+
+    def read() -> Settings:
+        settings = read_settings(chosen, overrides)
+        settings.check()
+        return settings
+
+    settings = read()
+    owner = find_owner(settings.mail_owner)
+    outlet = open_outlet(settings)
+    log = open_log(settings, outlet)
+    try:
+        make_folder(spool_folder(settings), owner)
+        if isinstance(outlet, LogFile) and owner is not None:
+            outlet.give_to(owner.user_id, owner.group_id)
+        _raise_descriptor_limit()
+        _warn_of_settings(settings, log)
+        drop(owner)
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD)
+        return _run_loop(_Service(settings, read, log, outlet))
+    finally:
+        outlet.flush()
+
+
+def open_outlet(settings: Settings) -> Outlet:
+    """Where the log goes.  Raises `WrongConfiguration`."""
+    if settings.maillog_file:
+        return LogFile(settings.maillog_file)
+    if settings.log_destination == "syslog":
+        return Syslog(settings.syslog_facility, Stamp(""))
+    return StandardError()
+
+
+def open_log(settings: Settings, outlet: Outlet) -> NodeLog:
+    """The log of a node, as the settings want it."""
+
+    def tag_of(service: str, program: str) -> str:
+        protocol = find_protocol(settings, service)
+        own = settings.for_service(service, protocol) if protocol is not None else settings
+        return f"{own.syslog_name}/{program}"
+
+    stamp = (lambda: "") if isinstance(outlet, Syslog) else Stamp(settings.myhostname)
+    return NodeLog(
+        outlet.write,
+        stamp,
+        tag_of,
+        os.getpid(),
+        name=settings.syslog_name,
+        resolution_digits=settings.delay_logging_resolution_limit,
+        address_format=settings.info_log_address_format,
+        helpful=settings.helpful_warnings,
+    )
+
+
+def _raise_descriptor_limit() -> None:
+    """Each connection is a descriptor, and the limit of a login shell is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _warn_of_settings(settings: Settings, log: NodeLog) -> None:
+    warnings = [*settings.warnings, *settings.obsolete()]
+    for name in {service.name for service in settings.services.services.values() if service.transport is not None}:
+        reading = settings.for_service(name, find_protocol(settings, name) or Transport.SMTP)
+        reading.check()
+        warnings += reading.warnings
+    idle = settings.not_in_effect()
+    if idle:
+        warnings.append(f"set and not in effect yet: {', '.join(idle)}")
+    for warning in dict.fromkeys(warnings):
+        log.tell(f"warning: {warning}")
+
+
+def _run_loop(service: _Service) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(service.run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(service.run())
+
+
+class _Service:
+    """A node with its signals."""
+
+    def __init__(self, settings: Settings, read: Reading, log: NodeLog, outlet: Outlet) -> None:
+        self._settings = settings
+        self._read = read
+        self._log = log
+        self._outlet = outlet
+        self._reloading: asyncio.Task[None] | None = None
+
+    async def run(self) -> int:
+        """Until it is told to stop, or cannot go on."""
+        loop = asyncio.get_running_loop()
+        stopping: asyncio.Future[None] = loop.create_future()
+        node = Node(self._settings, journal=self._log, observer=self._log)
+
+        def stop() -> None:
+            if stopping.done():
+                node.hurry()
+            else:
+                stopping.set_result(None)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, node)
+        async with node:
+            assert node.failed is not None
+            self._log.tell(f"daemon started -- mailrider, queue {self._settings.queue_directory}")
+            notify_systemd("READY=1", f"MAINPID={os.getpid()}")
+            ends: list[asyncio.Future[Any]] = [stopping, node.failed]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            notify_systemd("STOPPING=1")
+            if self._reloading is not None:
+                await self._reloading
+            self._log.tell("stopping" if stopping.done() else f"fatal: {node.failed.result()!r}")
+        return 0 if stopping.done() else EX_SOFTWARE
+
+    def _reload(self, node: Node) -> None:
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.get_running_loop().create_task(self._put_into_effect(node))
+
+    async def _put_into_effect(self, node: Node) -> None:
+        tell_reloading()
+        self._outlet.reopen()
+        try:
+            settings = self._read()
+            await node.reload(settings)
+            self._log.tell("reload: new settings in effect")
+        except MailriderError as trouble:
+            self._log.tell(f"warning: reload: {trouble}; the old settings stay in effect")
+        notify_systemd("READY=1")

@@ -1,0 +1,268 @@
+"""A stand-alone node: a spool, the queue that works on it, and delivery, in one event loop.
+
+For programs::
+
+    async with mailrider.Node("/etc/mailrider") as node:
+        queue_id = await node.enqueue(message, sender="a@example.com", recipients=["b@dest.example"])
+
+`enqueue` answers when the message is on stable storage; from then on it is delivered, retried, and at last returned, by this
+process or, if that dies, by the next one with the same `queue_directory`.
+
+`reload` puts new settings into effect: what is under way is finished under the old ones.  On the way out deliveries that
+are under way may go on for `shutdown_grace_time`; what has not ended by then is broken off and goes back as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from mailrider import node_parts
+from mailrider.errors import QueueRefused, WrongUsage
+from mailrider.events import Observer, Warned
+from mailrider.model.address import parse_address
+from mailrider.model.request import BodyType, Envelope, Notify, Recipient
+from mailrider.model.texts import check_text
+from mailrider.queue.dispatcher import Dispatcher
+from mailrider.queue.journal import Journal
+from mailrider.queue.office import Hands
+from mailrider.queue.runner import Runner
+from mailrider.queue.schedule import Schedule
+from mailrider.settings import Settings
+from mailrider.spool.spool import NotAccepted, Spool, Submission
+from mailrider.wiring import Engine, SystemClock
+
+if TYPE_CHECKING:
+    from mailrider.api import AnyMessage, AnySettings
+
+
+class Works:
+    """The part of a node that depends on its settings: it is replaced as a whole when they change."""
+
+    def __init__(self, settings: Settings, spool: Spool, journal: Journal, observer: Observer) -> None:
+        self.settings = settings
+        self.engine = Engine(settings, observer)
+        self.engine.check()
+        clock = self.engine.clock
+
+        def warn(text: str) -> None:
+            observer(Warned(text))
+
+        router = node_parts.make_router(settings, warn)
+        site = node_parts.make_site(settings, warn)
+        schedule = Schedule(node_parts.make_schedule_terms(settings), clock.wall_seconds())
+        self.schedule = schedule
+        self.dispatcher = Dispatcher(
+            lambda service: node_parts.make_service_terms(settings, service), clock, observer
+        )
+        self.runner = Runner(
+            Hands(spool, site, schedule, journal, clock.wall_seconds),
+            router,
+            self.dispatcher,
+            node_parts.Ways(self.engine, observer).find,
+            node_parts.make_runner_terms(settings),
+            clock,
+            observer,
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """Begin; `failed` hears of a fault that ends the work."""
+        self._running = asyncio.get_running_loop().create_task(self.runner.run())
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (fault := task.exception()) is not None:
+                failed(fault)
+
+        self._running.add_done_callback(ended)
+
+    async def finish(self, grace_seconds: float | None) -> None:
+        """End: what is under way may go on for so long (None: to its end)."""
+        self.runner.stop()
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=grace_seconds)
+            if not self._running.done():
+                self.dispatcher.cancel()
+                await asyncio.wait([self._running])
+        await self.engine.close()
+
+
+class Node:
+    """See the top of this file.  Use it as an asynchronous context manager.
+
+    `settings` as for `api.Agent`.  `spool`: another one than that of `queue_directory`.  Raises `WrongConfiguration` and
+    `SpoolTrouble` on entry.
+    """
+
+    def __init__(
+        self,
+        settings: AnySettings = None,
+        *,
+        spool: Spool | None = None,
+        journal: Journal | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._given = settings
+        self._own_spool = spool is None
+        self._spool = spool
+        self._journal = journal
+        self._observer = observer
+        self._works: Works | None = None
+        self._ending: Works | None = None
+        self._old: set[asyncio.Task[None]] = set()
+        self.failed: asyncio.Future[BaseException] | None = None
+
+    async def __aenter__(self) -> Node:
+        from mailrider.api import make_settings
+
+        settings = make_settings(self._given)
+        if self._journal is None or self._observer is None:
+            log = SilentLog()
+            self._journal = self._journal or log
+            self._observer = self._observer or log
+        self.failed = asyncio.get_running_loop().create_future()
+        if self._spool is None:
+            self._spool = open_spool(settings, self._journal)
+        await self._spool.__aenter__()
+        try:
+            self._works = Works(settings, self._spool, self._journal, self._observer)
+        except BaseException:
+            await self._spool.__aexit__(None, None, None)
+            raise
+        self._works.start(self._fail)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._spool is not None
+        if self._works is not None:
+            works, self._works = self._works, None
+            self._ending = works
+            grace = works.settings.shutdown_grace_time
+            await works.finish(grace)
+            if self._old:
+                await asyncio.wait(self._old, timeout=grace)
+                for task in self._old:
+                    task.cancel()
+        await self._spool.__aexit__(kind, error, trace)
+
+    def hurry(self) -> None:
+        """Break off what is under way: its mail goes back as it was."""
+        if self._ending is not None:
+            self._ending.dispatcher.cancel()
+
+    def _fail(self, fault: BaseException) -> None:
+        if self.failed is not None and not self.failed.done():
+            self.failed.set_result(fault)
+
+    @property
+    def spool(self) -> Spool:
+        """Where the mail is."""
+        if self._spool is None:
+            raise WrongUsage("a Node has its spool between `async with` and its end")
+        return self._spool
+
+    @property
+    def works(self) -> Works:
+        """What works on it, under the settings of now."""
+        if self._works is None:
+            raise WrongUsage("a Node works between `async with` and its end")
+        return self._works
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in effect."""
+        return self.works.settings
+
+    async def reload(self, settings: Settings) -> None:
+        """Put new settings into effect; where they make no sense (`WrongConfiguration`) the old ones stay."""
+        assert self._journal is not None
+        assert self._observer is not None
+        old = self.works
+        works = Works(settings, self.spool, self._journal, self._observer)
+        old.runner.stop()
+        self._works = works
+        works.start(self._fail)
+        ending = asyncio.get_running_loop().create_task(old.finish(None))
+        self._old.add(ending)
+        ending.add_done_callback(self._old.discard)
+
+    async def enqueue(
+        self,
+        message: AnyMessage,
+        *,
+        sender: str,
+        recipients: Sequence[str],
+        envid: str = "",
+        ret: str = "",
+        notify: Notify = Notify.UNSET,
+        smtputf8: bool = False,
+    ) -> str:
+        """Take a message; its queue id, once it is on stable storage.
+
+        `notify` holds for every recipient (RFC 3461 §4.1).  Raises `WrongUsage` for an address that makes no sense,
+        `QueueRefused` where the storage does not take it: nothing of it is kept then.
+        """
+        from mailrider.api import make_content
+
+        content = make_content(message)
+        if not recipients or isinstance(recipients, str):
+            raise WrongUsage("recipients is no list of addresses, or empty")
+        parsed = tuple(
+            Recipient(self._qualify(parse_address(check_text("recipient", text))), notify=notify) for text in recipients
+        )
+        if not all(recipient.address for recipient in parsed):
+            raise WrongUsage("a recipient is empty")
+        limit = self.settings.message_size_limit
+        if limit and content.size_octets > limit:
+            raise WrongUsage(f"the message has {content.size_octets} octets, more than message_size_limit = {limit}")
+        envelope = Envelope(
+            self._qualify(parse_address(check_text("sender", sender))),
+            parsed,
+            envid=check_text("envid", envid),
+            ret=check_text("ret", ret),
+            body=BodyType.EIGHT_BIT if getattr(content, "labelled_8bit", False) else BodyType.UNKNOWN,
+            smtputf8=smtputf8,
+        )
+        answer = await self.spool.accept(Submission(envelope, origin="api"), content.chunks())
+        if isinstance(answer, NotAccepted):
+            raise QueueRefused(answer.text)
+        return answer.queue_id
+
+    def _qualify(self, address: str) -> str:
+        return address if "@" in address or not address else f"{address}@{self.settings.myorigin}"
+
+
+def open_spool(settings: Settings, journal: Journal) -> Spool:
+    """The spool that the settings name, not opened yet."""
+    from mailrider.spool.sqlite import SqliteSpool
+
+    return SqliteSpool(node_parts.spool_folder(settings), SystemClock(), sweeps=True, report=journal.warn)
+
+
+class SilentLog:
+    """A `Journal` and an `Observer` that keeps quiet."""
+
+    def __call__(self, event: object) -> None:
+        """Nobody wants to know."""
+
+    def activated(self, queue_id: str, sender: str, size_octets: int, recipients: int) -> None:
+        """Nobody wants to know."""
+
+    def removed(self, queue_id: str) -> None:
+        """Nobody wants to know."""
+
+    def expired(self, queue_id: str, sender: str) -> None:
+        """Nobody wants to know."""
+
+    def noticed(self, queue_id: str, text: str, notice_id: str) -> None:
+        """Nobody wants to know."""
+
+    def doubted(self, queue_id: str, recipient: Recipient, server: str) -> None:
+        """Nobody wants to know."""
+
+    def warn(self, text: str, queue_id: str = "") -> None:
+        """Nobody wants to know."""

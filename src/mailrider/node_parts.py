@@ -1,0 +1,203 @@
+"""The settings of a node as the terms of its parts; opens tables and lists, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from mailrider.dsn.report import Site
+from mailrider.dsn.template import FILE_LIMIT_OCTETS, Templates, expand_lines, parse_templates
+from mailrider.errors import WrongConfiguration, WrongUsage
+from mailrider.events import Observer
+from mailrider.model.request import Transport
+from mailrider.queue.destination import DestinationTerms
+from mailrider.queue.dispatcher import ServiceTerms
+from mailrider.queue.portion import Way
+from mailrider.queue.routing import Route, Router, RoutingTerms
+from mailrider.queue.runner import NO_TRANSPORT, RunnerTerms
+from mailrider.queue.schedule import ScheduleTerms
+from mailrider.queue.window import WindowTerms
+from mailrider.settings import Settings
+from mailrider.tables.maps import open_maps
+from mailrider.tables.match_list import open_domain_list, open_string_list
+from mailrider.wiring import Engine
+
+Warn = Callable[[str], None]
+
+WAYS_LIMIT = 20_000
+"""Next hops that are remembered with everything about them; as many as messages in memory."""
+
+BUILT_IN_SERVICES = {"smtp": Transport.SMTP, "relay": Transport.SMTP, "lmtp": Transport.LMTP}
+"""What there is without a master.cf."""
+
+
+def make_schedule_terms(settings: Settings) -> ScheduleTerms:
+    """When mail is tried again."""
+    return ScheduleTerms(
+        minimal_backoff_seconds=settings.minimal_backoff_time,
+        maximal_backoff_seconds=settings.maximal_backoff_time,
+        run_delay_seconds=settings.queue_run_delay,
+        lifetime_seconds=settings.maximal_queue_lifetime,
+        bounce_lifetime_seconds=settings.bounce_queue_lifetime,
+        warning_seconds=settings.delay_warning_time,
+        jitter_percent=settings.retry_jitter,
+    )
+
+
+def make_runner_terms(settings: Settings) -> RunnerTerms:
+    """How much is in memory, and what waits in any case."""
+    return RunnerTerms(
+        defer_transports=frozenset(settings.defer_transports),
+        messages_limit=settings.qmgr_message_active_limit,
+        recipients_limit=settings.qmgr_message_recipient_limit,
+        double_bounce_user=settings.double_bounce_sender.partition("@")[0],
+    )
+
+
+def make_router(settings: Settings, warn: Warn) -> Router:
+    """Open the routing tables.  Raises `WrongConfiguration`."""
+
+    def domains(name: str, members: tuple[str, ...]) -> Callable[[str], bool]:
+        parents = name in settings.parent_domain_matches_subdomains
+        return open_domain_list(name, " ".join(members), parent_domains=parents, warn=warn).matches
+
+    virtual = open_string_list("virtual_mailbox_domains", " ".join(settings.virtual_mailbox_domains), warn=warn)
+    return Router(
+        RoutingTerms(
+            is_local=domains("mydestination", settings.mydestination),
+            is_relay=domains("relay_domains", settings.relay_domains),
+            is_virtual=virtual.matches,
+            transport_maps=open_maps("transport_maps", " ".join(settings.transport_maps), warn=warn),
+            relayhost_maps=open_maps(
+                "sender_dependent_relayhost_maps", " ".join(settings.sender_dependent_relayhost_maps), warn=warn
+            ),
+            default_transport_maps=open_maps(
+                "sender_dependent_default_transport_maps",
+                " ".join(settings.sender_dependent_default_transport_maps),
+                warn=warn,
+            ),
+            host_name=settings.myhostname,
+            relayhost=settings.text("relayhost"),
+            default_transport=settings.default_transport,
+            relay_transport=settings.relay_transport,
+            local_transport=settings.local_transport,
+            virtual_transport=settings.virtual_transport,
+            empty_relayhost_key=settings.empty_address_relayhost_maps_lookup_key,
+            empty_default_transport_key=settings.empty_address_default_transport_maps_lookup_key,
+            recipient_delimiter=settings.recipient_delimiter,
+        )
+    )
+
+
+def make_site(settings: Settings, warn: Warn) -> Site:
+    """Who writes notices, and in which words.  Raises `WrongConfiguration`."""
+    site = Site(
+        host_name=settings.myhostname,
+        origin=settings.myorigin,
+        lookup=settings.raw_text,
+        seconds_of=lambda name: float(getattr(settings, name)),
+        mail_name=settings.mail_name,
+        templates=_read_templates(settings.bounce_template_file, warn),
+        size_limit_octets=settings.bounce_size_limit,
+        lifetime_seconds=settings.maximal_queue_lifetime,
+        classes=frozenset(settings.notify_classes),
+        double_bounce=settings.double_bounce_sender,
+        bounce_recipient=settings.bounce_notice_recipient,
+        two_bounce_recipient=settings.two_bounce_notice_recipient,
+        delay_recipient=settings.delay_notice_recipient,
+        eight_bit=settings.smtputf8_enable,
+        obsolete_sender=settings.header_from_format == "obsolete",
+        threaded=settings.enable_threaded_bounces,
+    )
+    for template in (site.templates.failure, site.templates.delay, site.templates.success):
+        expand_lines(template, site.lookup, site.seconds_of)  # an unknown name is to be found now
+    return site
+
+
+def _read_templates(path: str, warn: Warn) -> Templates:
+    if not path:
+        return Templates()
+    try:
+        with open(path, "rb") as file:
+            octets = file.read(FILE_LIMIT_OCTETS + 1)
+    except OSError as cause:
+        raise WrongConfiguration(f"bounce_template_file = {path}: {cause.strerror or cause}") from None
+    if len(octets) > FILE_LIMIT_OCTETS:
+        raise WrongConfiguration(f"bounce_template_file = {path}: longer than {FILE_LIMIT_OCTETS} octets")
+    templates = parse_templates(octets.decode("utf-8", "replace"), path)
+    for warning in templates.warnings:
+        warn(warning)
+    return templates
+
+
+def make_service_terms(settings: Settings, service: str) -> ServiceTerms:
+    """Windows, paces and limits of a service (qmgr(8)).
+
+    With a rate delay deliveries go one at a time, whatever the limit says; a process limit counts only where master.cf
+    gives it, since a delivery is no process here.
+    """
+    rates = cast(Any, settings)
+    delay = settings.of_service(service, "destination_rate_delay")
+    limit = settings.of_service(service, "destination_concurrency_limit")
+    window = WindowTerms(
+        initial=1 if delay else settings.of_service(service, "initial_destination_concurrency"),
+        limit=1 if delay else limit,
+        positive=settings.of_service(service, "destination_concurrency_positive_feedback").at,
+        negative=settings.of_service(service, "destination_concurrency_negative_feedback").at,
+        failed_cohort_limit=settings.of_service(service, "destination_concurrency_failed_cohort_limit"),
+        dead_seconds=settings.minimal_backoff_time,
+    )
+    agent = settings.services.delivery_agent(service)
+    processes = agent.process_limit if agent is not None else None
+    return ServiceTerms(
+        DestinationTerms(window, delay, rates.of_service(service, "destination_rate")),
+        max(settings.of_service(service, "transport_rate_delay"), rates.of_service(service, "transport_rate")),
+        processes or settings.deliveries_limit,
+    )
+
+
+class Ways:
+    """Finds the way of a route: the delivery agent of its service, and what else is found out once."""
+
+    def __init__(self, engine: Engine, observer: Observer) -> None:
+        self._engine = engine
+        self._observer = observer
+        self._known: dict[tuple[str, str], Way | str] = {}
+
+    def find(self, route: Route) -> Way | str:
+        """The way, or the text of why there is none."""
+        key = (route.transport, route.nexthop)
+        way = self._known.get(key)
+        if way is None:
+            way = self._make(*key)
+            if len(self._known) >= WAYS_LIMIT:
+                del self._known[next(iter(self._known))]
+            self._known[key] = way
+        return way
+
+    def _make(self, service: str, nexthop: str) -> Way | str:
+        transport = find_protocol(self._engine.settings, service)
+        if transport is None:
+            return NO_TRANSPORT
+        agent = self._engine.agent(transport, service)
+        try:
+            agent.check_nexthop(nexthop)
+        except WrongUsage as wrong:
+            return f"4.3.5 {wrong}"
+        limit = self._engine.recipient_limit(service)
+        return Way(service, transport, nexthop, agent, limit, self._observer)
+
+
+def find_protocol(settings: Settings, service: str) -> Transport | None:
+    """What a service speaks: by master.cf, or by its name where there is none; None for one that is no delivery agent."""
+    known = settings.services
+    if known.services:
+        found = known.delivery_agent(service)
+        return found.transport if found is not None else None
+    return BUILT_IN_SERVICES.get(service)
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Where the queue lies."""
+    return Path(settings.queue_directory)

@@ -1,0 +1,190 @@
+"""All destinations of a node: which are known, which are dead, and what they share.
+
+A destination is known while mail waits for it or is under way.  A dead one is remembered until `minimal_backoff_time` is over,
+and mail for it is deferred at once; a flush brings it back.  The pace of a transport is shared by its destinations, and so is
+its crew: how many deliveries may be under way over it.  That protects memory and descriptors; the windows decide what is
+polite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from mailrider.clock import Clock
+from mailrider.events import Observer, RecipientSettled, Warned
+from mailrider.model.outcome import DeliveryReport, DestinationTrouble
+from mailrider.queue.destination import Consignment, Crew, Destination, DestinationTerms, Key
+from mailrider.queue.pace import Pace
+from mailrider.queue.suspension import Grave, suspend
+
+GRAVES_LIMIT = 20_000
+"""Dead destinations that are remembered (`qmgr_message_recipient_limit`); those that died first are forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTerms:
+    """The terms of a service.
+
+    `interval_seconds` lies between the beginnings of two deliveries over it (0: any), `deliveries_limit` is how many may be
+    under way.
+    """
+
+    destination: DestinationTerms
+    interval_seconds: float = 0.0
+    deliveries_limit: int = 1000
+
+
+class _Service:
+    """What the destinations of a service share."""
+
+    __slots__ = ("crew", "paces", "terms")
+
+    def __init__(self, terms: ServiceTerms) -> None:
+        self.terms = terms
+        self.crew = Crew(terms.deliveries_limit)
+        self.paces = [Pace(terms.interval_seconds)] if terms.interval_seconds else []
+
+
+class Dispatcher:
+    """Gives every consignment its turn.
+
+    `terms` gives the terms of a service.
+    """
+
+    def __init__(
+        self,
+        terms: Callable[[str], ServiceTerms],
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self.clock = clock
+        self._terms = terms
+        self._observer = observer
+        self._destinations: dict[Key, Destination] = {}
+        self._graves: dict[Key, Grave] = {}
+        self._services: dict[str, _Service] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+        self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def add(self, consignment: Consignment) -> None:
+        """Let it wait for its turn; where its destination is dead it is deferred at once."""
+        key = consignment.key
+        if self._stopping.done():
+            consignment.withdraw()
+            return
+        if self._graves and self._is_dead(key):
+            self.suspend(consignment)
+            return
+        destination = self._destinations.get(key)
+        if destination is None:
+            destination = self._destinations[key] = self._make(key)
+        destination.add(consignment)
+
+    def _make(self, key: Key) -> Destination:
+        service = self._services.get(key[0])
+        if service is None:
+            service = self._services[key[0]] = _Service(self._terms(key[0]))
+        interval = service.terms.destination.interval_seconds
+        paces = [Pace(interval), *service.paces] if interval else service.paces
+        return Destination(self, key, service.terms.destination, paces, service.crew)
+
+    # What destinations need
+
+    def employ(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a worker begin."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._workers.add(task)
+        task.add_done_callback(self._dismiss)
+
+    def _dismiss(self, task: asyncio.Task[None]) -> None:
+        self._workers.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            raise fault  # the loop's exception handler hears of it
+
+    def tell_fault(self, fault: Exception) -> None:
+        """A fault of ours: say where, so that it can be mended."""
+        frames = traceback.extract_tb(fault.__traceback__)
+        place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        self._observer(Warned(f"internal error: {type(fault).__name__}: {fault}{place}"))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not once the node stops."""
+        await asyncio.wait([self._stopping], timeout=seconds)
+
+    def forget(self, key: Key, destination: Destination, rest_seconds: float) -> None:
+        """Nothing is left to do for a destination; where it keeps a pace it stays until that is over."""
+        if self._destinations.get(key) is not destination or destination.waiting or destination.busy:
+            return
+        if rest_seconds > 0 and not self._stopping.done():
+            asyncio.get_running_loop().call_later(rest_seconds, self.forget, key, destination, 0.0)
+        else:
+            del self._destinations[key]
+
+    def bury(self, key: Key, trouble: DestinationTrouble, seconds: float) -> None:
+        """A destination is dead, for so long.  What fails after that changes nothing."""
+        self._graves.setdefault(key, Grave(trouble, self.clock.monotonic_seconds() + seconds))
+        while len(self._graves) > GRAVES_LIMIT:
+            del self._graves[next(iter(self._graves))]
+
+    def revive(self, key: Key) -> None:
+        """It is not dead after all."""
+        self._graves.pop(key, None)
+
+    def _is_dead(self, key: Key) -> bool:
+        grave = self._graves.get(key)
+        if grave is not None and grave.until_seconds <= self.clock.monotonic_seconds():
+            self.revive(key)
+            return False
+        return grave is not None
+
+    def suspend(self, consignment: Consignment) -> None:
+        """Report what becomes of mail whose destination is dead."""
+        grave = self._graves.get(consignment.key)
+        if grave is None:
+            consignment.withdraw()
+            return
+        request = consignment.open(None, cache_load=False, cache_store=False)
+        outcome = suspend(request, grave.trouble, self.clock.wall_seconds())
+        for recipient in request.envelope.recipients:
+            self._observer(RecipientSettled(request, recipient, outcome))
+        consignment.report(DeliveryReport(tuple(outcome for _ in request.envelope.recipients), grave.trouble))
+
+    # What the operator needs
+
+    def flush(self) -> None:
+        """Give every dead destination another chance."""
+        self._graves.clear()
+
+    def stop(self) -> None:
+        """Begin nothing any more; what waits is withdrawn, what is under way goes on."""
+        if not self._stopping.done():
+            self._stopping.set_result(None)
+        for destination in list(self._destinations.values()):
+            destination.withdraw()
+
+    def cancel(self) -> None:
+        """Break off what is under way; its mail is not recorded, and so goes back as it was."""
+        for worker in list(self._workers):
+            worker.cancel()
+
+    async def join(self) -> None:
+        """Wait until nothing is under way."""
+        while self._workers:
+            await asyncio.wait(list(self._workers))
+
+    @property
+    def busy(self) -> int:
+        """Workers at work."""
+        return len(self._workers)
+
+    def describe(self) -> dict[Key, tuple[int, int, int]]:
+        """Each destination that is known: the width of its window, deliveries under way, deliveries that wait."""
+        return {key: (it.window.width, it.busy, it.waiting) for key, it in self._destinations.items()}
+
+    def graves(self) -> dict[Key, Grave]:
+        """Each dead destination."""
+        return dict(self._graves)

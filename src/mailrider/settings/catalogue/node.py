@@ -1,0 +1,71 @@
+"""The stand-alone node: what Postfix has no parameter for.  None of these changes what a parameter of Postfix does."""
+
+from __future__ import annotations
+
+import re
+
+from mailrider.settings.kinds import Choice, Count, Seconds, Text
+from mailrider.settings.parameter import Parameter, Section, WrongValue
+
+_RATE = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(?:/\s*([a-z]+))?"
+_UNITS = {
+    "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86_400.0,
+    "day": 86_400.0,
+}  # fmt: skip
+
+
+class MessageRate(Parameter[float]):
+    """Messages in a time, `20/s`, `600/min`, `5000/h`; the value is the seconds between two.  Empty or 0: any number."""
+
+    wanted = "messages in a time, such as 20/s, 600/min or 5000/h"
+
+    def _convert(self, text: str) -> float:
+        if not text:
+            return 0.0
+        match = re.fullmatch(_RATE, text.strip().lower())
+        unit = _UNITS.get(match[2] or "s") if match is not None else None
+        if match is None or unit is None:
+            raise WrongValue(self.wanted)
+        count = float(match[1])
+        return unit / count if count else 0.0
+
+
+class Node(Section, title="stand-alone node"):
+    """The queue's own ways."""
+
+    mail_owner = Text(
+        "postfix", "Who owns the queue, and whom a node that is started as root becomes; nobody where there is no such user.",
+        since="pre-2.0", least=1, listed=False, in_effect=True,
+    )  # fmt: skip
+    retry_jitter = Count(
+        "0", "Per cent of the pause before a retry that are added at random; 0 keeps to the schedule of qmgr(8).",
+        most=100, ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
+    default_destination_rate = MessageRate(
+        "", "How many messages go to one destination in a time, evenly spaced; empty: any number.",
+        ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
+    transport_destination_rate = MessageRate(
+        "$default_destination_rate", "How many messages go to one destination in a time, for one service.",
+        ours=True, since="", per_service=True, listed=False, in_effect=True,
+    )  # fmt: skip
+    default_transport_rate = MessageRate(
+        "", "How many messages go over one service in a time, evenly spaced; empty: any number.",
+        ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
+    transport_transport_rate = MessageRate(
+        "$default_transport_rate", "How many messages go over a service in a time, for one service.",
+        ours=True, since="", per_service=True, listed=False, in_effect=True,
+    )  # fmt: skip
+    deliveries_limit = Count(
+        "2000", "How many deliveries of one service may be under way at once, where master.cf does not say.",
+        least=1, ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
+    shutdown_grace_time = Seconds(
+        "30s", "How long deliveries that are under way may go on when the node stops.",
+        least=0, ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
+    log_destination = Choice(
+        "stderr", "Where the log goes where maillog_file is empty.",
+        of=("stderr", "syslog"), ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
