@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mailrider.spool.rows import MessageRow, RecipientRow
-from mailrider.spool.sqlite_schema import HELD_SECONDS
+from mailrider.spool.spool import HELD_SECONDS
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 _load = json.JSONDecoder().decode

@@ -14,8 +14,7 @@ import sqlite3
 from mailrider.spool.orders import condition
 from mailrider.spool.queue_id import key_of, queue_id_of
 from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient
-from mailrider.spool.spool import DomainCount, OpenRecipient, Selection, Stats, StoredMessage
-from mailrider.spool.sqlite_schema import HELD_SECONDS
+from mailrider.spool.spool import HELD_SECONDS, DomainCount, OpenRecipient, Selection, Stats, StoredMessage
 
 _PAGE = """SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message
     WHERE key > ? AND {} ORDER BY key LIMIT ?"""

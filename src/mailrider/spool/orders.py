@@ -14,8 +14,7 @@ from mailrider.errors import BrokenPromise
 from mailrider.spool.changes import Removed
 from mailrider.spool.queue_id import key_of
 from mailrider.spool.rows import searchable
-from mailrider.spool.spool import Order, Selection
-from mailrider.spool.sqlite_schema import HELD_SECONDS
+from mailrider.spool.spool import HELD_SECONDS, Order, Selection
 
 _CHOSEN = "chosen"
 """A temporary table with the keys that an order is for."""

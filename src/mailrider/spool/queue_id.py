@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 
 EPOCH_SECONDS = 1_577_836_800
 """2020-01-01: counted from here, 51 bits of microseconds last until 2091."""
@@ -50,7 +51,9 @@ def _number(text: str, base: int) -> int | None:
     return value if text else None
 
 
+@lru_cache(maxsize=1024)
 def _digits(value: int, base: int, least: int) -> str:
+    """The digits of a number; ids come in crowds that share their second and their slot."""
     text = ""
     while value:
         value, digit = divmod(value, base)

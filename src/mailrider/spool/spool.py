@@ -47,6 +47,10 @@ PASSED_OVER_SECONDS = 2.0
 """How soon recipients that were passed over are looked at again: soon enough for a destination that comes back to life."""
 
 
+HELD_SECONDS = 1e15
+"""When a recipient on hold is due: some thirty million years from now."""
+
+
 class Submission(NamedTuple):
     """A message that asks to be kept, without its text.
 
@@ -121,8 +125,8 @@ class PastFailure(NamedTuple):
 class OpenRecipient(NamedTuple):
     """A recipient of a stored message.
 
-    `attempts` counts deferrals.  `not_before_seconds` is when its turn comes, or came.  `warned`: a delay notice has spoken
-    of it.  `owed`: its fate, `latest`, is final, and only the notice is missing.
+    `attempts` counts deferrals.  `not_before_seconds` is when its turn comes, or came; `HELD_SECONDS` on hold.  `warned`: a
+    delay notice has spoken of it.  `owed`: its fate, `latest`, is final, and only the notice is missing.
     """
 
     number: int

@@ -30,10 +30,11 @@ from mailrider.spool.files import SMALL_OCTETS, Files
 from mailrider.spool.gathering import Gathered, Gathering
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.leasing import Candidate, Leasing, Wanted, key_of_lease, make_lease
-from mailrider.spool.orders import Carried, carry_out_order
+from mailrider.spool.orders import carry_out_order
 from mailrider.spool.queue_id import QueueIds, key_of, queue_id_of
 from mailrider.spool.spool import (
     ALL,
+    HELD_SECONDS,
     LEASED_MESSAGES_LIMIT,
     LEASED_RECIPIENTS_LIMIT,
     LISTED_LIMIT,
@@ -52,7 +53,6 @@ from mailrider.spool.spool import (
     StoredMessage,
     Submission,
 )
-from mailrider.spool.sqlite_schema import HELD_SECONDS
 from mailrider.spool.writer import Answers, Done, Errand, Failure, Job, Writer
 
 DATABASE_NAME = "queue.db"
@@ -60,6 +60,10 @@ CONTENT_NAME = "content"
 
 POLL_SECONDS = 0.25
 """How often a process that waits looks for what others have written."""
+
+_DONE = Done()
+_REMOVED = Done(frozenset((0,)))
+"""What the change that has removed a message is told."""
 
 T = TypeVar("T")
 
@@ -88,7 +92,7 @@ class SqliteSpool:
         self._connect_to = connect
         self._ids = QueueIds(clock.wall_seconds)
         self._book = LeaseBook()
-        self._writer = Writer(self._connect, self._files.has_room, self._finished)
+        self._writer = Writer(self._connect, self._files.has_room, self._remove_file, self._finished)
         self._questions_lock = threading.Lock()
         self._lease_lock = asyncio.Lock()
         self._stirred = asyncio.Event()
@@ -373,20 +377,18 @@ class SqliteSpool:
             if isinstance(done, Failure):
                 _give(answer, Committed.FAILED)
             else:
-                _give(answer, Committed.REMOVED if any(message.key == key for message in done.removed) else Committed.DONE)
+                _give(answer, Committed.REMOVED if done is _REMOVED else Committed.DONE)
 
         self._writer.submit(Job(change, tell))
         return answer
 
     # Answers of the writer
 
+    def _remove_file(self, key: int) -> None:
+        self._files.remove(queue_id_of(key))
+
     def _finished(self, answers: Answers) -> None:
-        """In the writer's thread: remove the files of what is gone, then tell the event loop."""
-        for _, answer in answers:
-            removed = answer.removed if isinstance(answer, (Done, Carried)) else ()
-            for message in removed:
-                if message.filed:
-                    self._files.remove(queue_id_of(message.key))
+        """In the writer's thread."""
         try:
             self._loop.call_soon_threadsafe(self._tell, answers)
         except RuntimeError:
@@ -394,13 +396,14 @@ class SqliteSpool:
 
     def _tell(self, answers: Answers) -> None:
         claimed: set[int] = set()
-        told = []
-        for job, answer in reversed(answers):  # the last change of a message is the one that has removed it
-            if isinstance(answer, Done) and answer.removed and isinstance(job.work, Change):
-                keys = {key for key, _ in job.work.gone} - claimed
-                mine = [message for message in answer.removed if message.key in keys]
-                claimed |= {message.key for message in mine}
-                answer = Done(mine)
+        told: list[tuple[Job, Any]] = []
+        for job, answer in reversed(answers):  # of the changes to a message, the last one has removed it
+            if isinstance(answer, Done) and answer.removed:
+                key = job.work.gone[0][0] if isinstance(job.work, Change) and job.work.gone else None
+                is_last = key in answer.removed and key not in claimed
+                if is_last and key is not None:
+                    claimed.add(key)
+                answer = _REMOVED if is_last else _DONE
             told.append((job, answer))
         for job, answer in reversed(told):
             if isinstance(answer, Failure):
@@ -421,6 +424,9 @@ class SqliteSpool:
         answer = await self._run(lambda connection: carry_out_order(connection, order, selection, now))
         if isinstance(answer, Failure):
             raise SpoolTrouble(f"the queue cannot be written: {answer.text}")
+        for message in answer.removed:
+            if message.filed:
+                self._remove_file(message.key)
         self._leasing.begin_anew()
         self._stirred.set()
         return answer.messages

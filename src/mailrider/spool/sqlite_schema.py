@@ -4,7 +4,7 @@ Three tables: `message` (one row a message, small, so that the queue can be list
 text of messages up to `files.SMALL_OCTETS`) and `recipient` (one row a recipient that is not gone).  `recipient_due` is the
 order in which mail is handed out.  `flush` counts the flushes that operators have asked for.
 
-A recipient on hold is due at `HELD_SECONDS`, which never comes, so that the index alone says what is to be handed out.
+A recipient on hold is due at `spool.HELD_SECONDS`, which never comes, so that the index alone says what is to be handed out.
 
 `synchronous=FULL` in WAL mode: a commit is on the disk when it returns.  Readers never wait, and no writer waits for one.
 
@@ -20,9 +20,6 @@ from pathlib import Path
 
 from mailrider.errors import SpoolTrouble
 
-HELD_SECONDS = 1e15
-"""When a recipient on hold is due: some thirty million years from now."""
-
 APPLICATION_ID = 0x4D524452
 """`MRDR`, in the header of the file."""
 
@@ -32,10 +29,10 @@ VERSION = 1
 BUSY_SECONDS = 30.0
 """How long a process waits for another one that is writing: longer than any group of changes takes."""
 
-PAGE_OCTETS = 8192
-"""A letter of 4 kB and its row; larger pages are written more often than they fill."""
+PAGE_OCTETS = 16384
+"""Three letters of 4 kB; with smaller pages a group of changes writes more of them, with larger ones a lone change too much."""
 
-CHECKPOINT_PAGES = 4000
+CHECKPOINT_PAGES = 2000
 """After how many pages the log is moved into the file: 32 MB, so that most mail is gone before it gets there."""
 
 JOURNAL_LIMIT_OCTETS = 128 * 1024 * 1024

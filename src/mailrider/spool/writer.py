@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from mailrider.errors import SpoolTrouble
-from mailrider.spool.changes import Change, Removed, carry_out
+from mailrider.spool.changes import Change, carry_out
 from mailrider.spool.spool import Unaccepted
 
 GROUP_LIMIT = 1000
@@ -38,9 +38,9 @@ class Failure(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A change that is durable, and the messages that have come to their end by it or by those beside it."""
+    """A change that is durable, and the keys of the messages that have come to their end by it or by those beside it."""
 
-    removed: Sequence[Removed] = ()
+    removed: frozenset[int] = frozenset()
 
 
 class Errand(NamedTuple):
@@ -75,19 +75,22 @@ def explain_failure(cause: Exception) -> Failure:
 class Writer:
     """A thread with a connection of its own.
 
-    `connect` opens the connection.  `has_room` says whether new messages may come in at all.  `finished` is called in the
-    thread with the answers of each group; it must hand them to the event loop.  `disturbed` is set when somebody else has
-    written to the same file; whoever has seen that clears it.
+    `connect` opens the connection.  `has_room` says whether new messages may come in at all.  `remove_file` is called with
+    the key of a message whose text was a file, after the message is gone.  `finished` is called in the thread with the answers
+    of each group; it must hand them to the event loop.  `disturbed` is set when somebody else has written to the same file;
+    whoever has seen that clears it.
     """
 
     def __init__(
         self,
         connect: Callable[[], sqlite3.Connection],
         has_room: Callable[[], bool],
+        remove_file: Callable[[int], None],
         finished: Callable[[Answers], None],
     ) -> None:
         self._connect = connect
         self._has_room = has_room
+        self._remove_file = remove_file
         self._finished = finished
         self._line: SimpleQueue[Job | None] = SimpleQueue()
         self.submit: Callable[[Job], None] = self._line.put
@@ -154,7 +157,12 @@ class Writer:
         answer = self._transact(lambda connection: carry_out(connection, changes))
         if isinstance(answer, Failure):
             return answer
-        return Done(answer) if answer else _NOTHING_REMOVED
+        if not answer:
+            return _NOTHING_REMOVED
+        for message in answer:
+            if message.filed:
+                self._remove_file(message.key)
+        return Done(frozenset([message.key for message in answer]))
 
     def _run_errand(self, errand: Errand) -> Any:
         return self._transact(errand.action)

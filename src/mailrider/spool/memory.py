@@ -1,0 +1,450 @@
+"""The spool in memory: for tests, and for a node whose mail may be lost when it ends.
+
+It keeps every promise of `spool` but one: nothing outlives the process.  Changes are carried out when they are called, and what
+they return is done already.
+
+What can go wrong: `limit_octets` of text is there already; `accept` then answers as on a full disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
+from typing import NamedTuple, Self
+
+from mailrider.clock import Clock
+from mailrider.errors import ContentUnreadable, WrongUsage
+from mailrider.model.outcome import Outcome
+from mailrider.model.request import Content
+from mailrider.spool.leases import LeaseBook
+from mailrider.spool.queue_id import QueueIds, key_of, queue_id_of
+from mailrider.spool.rows import domain_of
+from mailrider.spool.spool import (
+    ALL,
+    HELD_SECONDS,
+    LEASED_MESSAGES_LIMIT,
+    LEASED_RECIPIENTS_LIMIT,
+    LISTED_LIMIT,
+    PASSED_OVER_SECONDS,
+    Accepted,
+    Chunks,
+    Committed,
+    DomainCount,
+    InDoubt,
+    Lease,
+    NotAccepted,
+    Notice,
+    OpenRecipient,
+    Order,
+    PastFailure,
+    Selection,
+    Settlement,
+    Stats,
+    Stir,
+    StoredMessage,
+    Submission,
+    Unaccepted,
+)
+
+LIMIT_OCTETS = 1024 * 1024 * 1024
+"""How much text is kept unless told otherwise."""
+
+
+class KeptContent:
+    """The text of a message in memory, for as long as the message is there."""
+
+    __slots__ = ("_kept", "key", "size_octets")
+
+    def __init__(self, kept: dict[int, _Kept], key: int, size_octets: int) -> None:
+        self._kept = kept
+        self.key = key
+        self.size_octets = size_octets
+
+    def chunks(self) -> Iterator[bytes]:
+        """The text in one piece."""
+        kept = self._kept.get(self.key)
+        if kept is None:
+            raise ContentUnreadable("the message has been deleted from the queue")
+        return iter((kept.octets,))
+
+
+class _Kept:
+    """A message and what is left of its recipients."""
+
+    __slots__ = ("arrival_seconds", "octets", "on_hold", "recipients", "submission", "total")
+
+    def __init__(self, submission: Submission, octets: bytes, arrival_seconds: float, due_seconds: float) -> None:
+        self.submission = submission
+        self.octets = octets
+        self.arrival_seconds = arrival_seconds
+        self.on_hold = submission.on_hold
+        self.total = len(submission.envelope.recipients)
+        self.recipients = {
+            number: OpenRecipient(number, recipient._replace(token=number), not_before_seconds=due_seconds)
+            for number, recipient in enumerate(submission.envelope.recipients)
+        }
+
+    def show(self, queue_id: str, recipients: tuple[OpenRecipient, ...]) -> StoredMessage:
+        """The message with these recipients."""
+        given = self.submission
+        return StoredMessage(
+            queue_id,
+            given.envelope._replace(recipients=tuple([one.recipient for one in recipients])),
+            recipients,
+            self.total,
+            len(self.octets),
+            self.arrival_seconds,
+            given.expires_seconds,
+            given.client,
+            given.origin,
+            self.on_hold,
+        )
+
+
+class _Turn(NamedTuple):
+    """When a recipient is due; out of date where the recipient says another time."""
+
+    due_seconds: float
+    key: int
+    number: int
+
+
+class MemorySpool:
+    """The spool of one process, in memory."""
+
+    def __init__(self, clock: Clock, *, limit_octets: int = LIMIT_OCTETS) -> None:
+        self._clock = clock
+        self._limit_octets = limit_octets
+        self._octets = 0
+        self._ids = QueueIds(clock.wall_seconds)
+        self._kept: dict[int, _Kept] = {}
+        self._turns: list[_Turn] = []
+        self._passed_over: list[_Turn] = []
+        self._again_seconds = HELD_SECONDS  # when those that were passed over are looked at again
+        self._book = LeaseBook()
+        self._stirred = asyncio.Event()
+        self._flushed = False
+
+    async def __aenter__(self) -> Self:
+        """Nothing to open.  What was leased by the one who closed it last is handed out again."""
+        self._book = LeaseBook()
+        self._turns = [
+            _Turn(one.not_before_seconds, key, one.number)
+            for key, kept in self._kept.items()
+            for one in kept.recipients.values()
+        ]
+        self._passed_over.clear()
+        heapq.heapify(self._turns)
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Nothing to close."""
+
+    def new_queue_id(self) -> str:
+        """A queue id that nobody else has."""
+        return self._ids.new_queue_id()
+
+    async def accept(self, submission: Submission, content: Chunks) -> Accepted | NotAccepted:
+        """Keep a message."""
+        key = self._key_for(submission)
+        octets = content if isinstance(content, bytes) else await _join(content)
+        if self._octets + len(octets) > self._limit_octets:
+            return NotAccepted(Unaccepted.FULL, f"more than {self._limit_octets} octets are waiting")
+        if key in self._kept:
+            return NotAccepted(Unaccepted.FAILED, f"{submission.queue_id} is there already")
+        self._keep(submission, key, octets)
+        return Accepted(queue_id_of(key), len(octets))
+
+    def _key_for(self, submission: Submission) -> int:
+        if not submission.envelope.recipients:
+            raise WrongUsage("a message must have a recipient")
+        key = key_of(submission.queue_id) if submission.queue_id else self._ids.new_key()
+        if key is None:
+            raise WrongUsage(f"{submission.queue_id} is no queue id of this queue")
+        return key
+
+    def _keep(self, submission: Submission, key: int, octets: bytes) -> None:
+        now = self._clock.wall_seconds()
+        arrival = submission.arrival_seconds or now
+        due = HELD_SECONDS if submission.on_hold else (submission.not_before_seconds or min(arrival, now))
+        kept = self._kept[key] = _Kept(submission, octets, arrival, due)
+        self._octets += len(octets)
+        for number in kept.recipients:
+            self._wait_for(key, number, due)
+
+    def _wait_for(self, key: int, number: int, due_seconds: float) -> None:
+        heapq.heappush(self._turns, _Turn(due_seconds, key, number))
+        self._stirred.set()
+
+    async def lease(
+        self,
+        messages_limit: int = LEASED_MESSAGES_LIMIT,
+        recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
+        *,
+        passes_over: Callable[[str], bool] | None = None,
+    ) -> tuple[Lease, ...]:
+        """Messages whose turn has come and that are not leased."""
+        now = self._clock.wall_seconds()
+        self._look_again(now)
+        found: dict[int, list[OpenRecipient]] = {}
+        count = 0
+        while self._turns and self._turns[0].due_seconds <= now and count < recipients_limit:
+            turn = self._turns[0]
+            if turn.key not in found and len(found) >= messages_limit:
+                break
+            heapq.heappop(self._turns)
+            one = self._whose(turn)
+            if one is None:
+                continue
+            if passes_over is not None and passes_over(domain_of(one.recipient.address)):
+                self._passed_over.append(turn)
+                self._again_seconds = min(self._again_seconds, now + PASSED_OVER_SECONDS)
+            elif self._book.take(turn.key, turn.number):
+                found.setdefault(turn.key, []).append(one)
+                count += 1
+        return tuple([self._lease(key, recipients) for key, recipients in found.items()])
+
+    def _look_again(self, now_seconds: float) -> None:
+        if now_seconds >= self._again_seconds:
+            for turn in self._passed_over:
+                heapq.heappush(self._turns, turn)
+            self._passed_over.clear()
+            self._again_seconds = HELD_SECONDS
+
+    def _whose(self, turn: _Turn) -> OpenRecipient | None:
+        """The recipient that a turn is for, unless it is gone or has got another turn."""
+        kept = self._kept.get(turn.key)
+        one = kept.recipients.get(turn.number) if kept is not None else None
+        return one if one is not None and one.not_before_seconds == turn.due_seconds else None
+
+    def _lease(self, key: int, recipients: list[OpenRecipient]) -> Lease:
+        kept = self._kept[key]
+        ordered = tuple(sorted(recipients, key=lambda one: one.number))
+        return Lease(kept.show(queue_id_of(key), ordered), KeptContent(self._kept, key, len(kept.octets)))
+
+    async def wait(self, timeout_seconds: float) -> Stir:
+        """Wait until there may be something new to lease, or an operator has asked for a flush, or the time is up."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_seconds
+        while True:
+            self._stirred.clear()
+            now = self._clock.wall_seconds()
+            next_seconds = min(self._turns[0].due_seconds if self._turns else HELD_SECONDS, self._again_seconds)
+            stir = Stir.MAIL if next_seconds <= now else Stir.NOTHING
+            if self._flushed:
+                self._flushed = False
+                stir |= Stir.FLUSH
+            left = end - loop.time()
+            if stir or left <= 0:
+                return stir
+            try:
+                async with asyncio.timeout(min(left, next_seconds - now)):
+                    await self._stirred.wait()
+            except TimeoutError:
+                pass
+
+    # Changes
+
+    def settle(self, lease: Lease, settlements: Collection[Settlement]) -> Awaitable[Committed]:
+        """Record what is final."""
+        return self.discharge(lease, settlements, (), None)
+
+    def discharge(
+        self, lease: Lease, settlements: Collection[Settlement], owed_numbers: Collection[int], notice: Notice | None
+    ) -> Awaitable[Committed]:
+        """Settle recipients, let go those that were owed a notice, and accept the notice."""
+        if notice is not None and not self._take_notice(notice):
+            return _done(Committed.FAILED)
+        now = self._clock.wall_seconds()
+        key = _key(lease)
+        kept = self._kept.get(key)
+        gone = [*(one.number for one in settlements if not one.owed), *owed_numbers]
+        self._book.give_back(key, gone)
+        if kept is None:
+            return _done(Committed.DONE)
+        for settlement in settlements:
+            before = kept.recipients.get(settlement.number)
+            if settlement.owed and before is not None:
+                fate = PastFailure(settlement.outcome, now)
+                due = min(before.not_before_seconds, now)
+                kept.recipients[settlement.number] = before._replace(latest=fate, owed=True, not_before_seconds=due)
+        for number in gone:
+            kept.recipients.pop(number, None)
+        if kept.recipients:
+            return _done(Committed.DONE)
+        self._forget(key)
+        return _done(Committed.REMOVED)
+
+    def _take_notice(self, notice: Notice) -> bool:
+        key = self._key_for(notice.submission)
+        if self._octets + len(notice.content) > self._limit_octets or key in self._kept:
+            return False
+        self._keep(notice.submission, key, notice.content)
+        return True
+
+    def _forget(self, key: int) -> None:
+        self._octets -= len(self._kept.pop(key).octets)
+
+    def _replace(self, key: int, number: int, change: Callable[[OpenRecipient], OpenRecipient]) -> None:
+        kept = self._kept.get(key)
+        if kept is not None and number in kept.recipients:
+            kept.recipients[number] = change(kept.recipients[number])
+
+    def defer(
+        self,
+        lease: Lease,
+        numbers: Collection[int],
+        outcome: Outcome,
+        not_before_seconds: float,
+        *,
+        in_doubt: InDoubt | None = None,
+    ) -> Awaitable[Committed]:
+        """Put recipients back until their time comes."""
+        key = _key(lease)
+        kept = self._kept.get(key)
+        due = HELD_SECONDS if kept is not None and kept.on_hold else not_before_seconds
+        failure = PastFailure(outcome, self._clock.wall_seconds())
+        for number in numbers:
+            self._replace(
+                key,
+                number,
+                lambda one: one._replace(
+                    attempts=one.attempts + 1,
+                    latest=failure,
+                    not_before_seconds=due,
+                    in_doubt=in_doubt or one.in_doubt,
+                ),
+            )
+        self._book.give_back(key, numbers)
+        for number in numbers:
+            self._wait_for(key, number, due)
+        return _done(Committed.DONE)
+
+    def warn(self, lease: Lease, numbers: Collection[int], notice: Notice | None) -> Awaitable[Committed]:
+        """Accept a delay notice and mark the recipients that it speaks of."""
+        if notice is not None and not self._take_notice(notice):
+            return _done(Committed.FAILED)
+        for number in numbers:
+            self._replace(_key(lease), number, lambda one: one._replace(warned=True))
+        return _done(Committed.DONE)
+
+    def mark_in_doubt(self, lease: Lease, numbers: Collection[int], in_doubt: InDoubt) -> Awaitable[Committed]:
+        """Record that these recipients may have got the message."""
+        for number in numbers:
+            self._replace(_key(lease), number, lambda one: one._replace(in_doubt=in_doubt))
+        return _done(Committed.DONE)
+
+    def release(self, lease: Lease, numbers: Collection[int] | None = None) -> None:
+        """Put recipients back untouched."""
+        key = _key(lease)
+        kept = self._kept.get(key)
+        for one in lease.message.recipients:
+            if numbers is not None and one.number not in numbers:
+                continue
+            if self._book.give_back(key, (one.number,)) and kept is not None and one.number in kept.recipients:
+                self._wait_for(key, one.number, kept.recipients[one.number].not_before_seconds)
+
+    # Operating
+
+    async def administer(self, order: Order, selection: Selection) -> int:
+        """Carry out an operator's order."""
+        now = self._clock.wall_seconds()
+        keys = [key for key in self._kept if self._is_chosen(key, selection) and self._concerns(order, key)]
+        for key in keys:
+            if order is Order.DELETE:
+                self._forget(key)
+            else:
+                self._carry_out(order, key, now)
+        self._flushed |= order is Order.FLUSH
+        self._stirred.set()
+        return len(keys)
+
+    def _concerns(self, order: Order, key: int) -> bool:
+        on_hold = self._kept[key].on_hold
+        if order in (Order.HOLD, Order.FLUSH):
+            return not on_hold
+        return on_hold or order is not Order.RELEASE
+
+    def _carry_out(self, order: Order, key: int, now_seconds: float) -> None:
+        kept = self._kept[key]
+        kept.on_hold = order is Order.HOLD
+        for number, one in kept.recipients.items():
+            due = HELD_SECONDS if order is Order.HOLD else min(one.not_before_seconds, now_seconds)
+            if order is Order.REQUEUE:
+                one = OpenRecipient(number, one.recipient, latest=one.latest if one.owed else None, owed=one.owed)
+            kept.recipients[number] = one._replace(not_before_seconds=due)
+            self._wait_for(key, number, due)
+
+    def _is_chosen(self, key: int, selection: Selection) -> bool:
+        kept = self._kept[key]
+        if not selection.queue_ids and selection.domain is None and selection.sender is None:
+            return selection.everything
+        if selection.queue_ids and queue_id_of(key) not in selection.queue_ids:
+            return False
+        if selection.sender is not None and kept.submission.envelope.sender != selection.sender:
+            return False
+        wanted = selection.domain
+        return wanted is None or any(domain_of(one.recipient.address) == wanted.lower() for one in kept.recipients.values())
+
+    async def show(self, queue_id: str) -> StoredMessage | None:
+        """One message with all its recipients, or None."""
+        kept = self._kept.get(key_of(queue_id) or -1)
+        return kept.show(queue_id, tuple(kept.recipients.values())) if kept is not None else None
+
+    async def content(self, queue_id: str) -> Content | None:
+        """The text of one message, or None."""
+        key = key_of(queue_id)
+        if key is None or key not in self._kept:
+            return None
+        return KeptContent(self._kept, key, len(self._kept[key].octets))
+
+    async def list(self, selection: Selection = ALL, after: str = "", limit: int = LISTED_LIMIT) -> tuple[StoredMessage, ...]:
+        """One page of messages in the order of their arrival."""
+        first = key_of(after) or -1
+        keys = sorted(key for key in self._kept if key > first and self._is_chosen(key, selection))[:limit]
+        return tuple([self._kept[key].show(queue_id_of(key), tuple(self._kept[key].recipients.values())) for key in keys])
+
+    async def stats(self) -> Stats:
+        """Counts."""
+        now = self._clock.wall_seconds()
+        domains: dict[str, DomainCount] = {}
+        times = [0, 0]
+        for kept in self._kept.values():
+            for one in kept.recipients.values():
+                domain = domain_of(one.recipient.address)
+                before = domains.get(domain, DomainCount(domain, 0, HELD_SECONDS, HELD_SECONDS))
+                domains[domain] = DomainCount(
+                    domain,
+                    before.recipients + 1,
+                    min(before.oldest_arrival_seconds, kept.arrival_seconds),
+                    min(before.next_due_seconds, one.not_before_seconds),
+                )
+                if one.not_before_seconds < HELD_SECONDS:
+                    times[one.not_before_seconds > now] += 1
+        return Stats(
+            len(self._kept),
+            self._octets,
+            sum(count.recipients for count in domains.values()),
+            times[0],
+            times[1],
+            sum(kept.on_hold for kept in self._kept.values()),
+            min((kept.arrival_seconds for kept in self._kept.values()), default=0.0),
+            tuple(sorted(domains.values(), key=lambda count: (-count.recipients, count.domain))),
+        )
+
+
+async def _join(content: Chunks) -> bytes:
+    if isinstance(content, AsyncIterable):
+        return b"".join([chunk async for chunk in content])
+    return content if isinstance(content, bytes) else b"".join(content)
+
+
+def _key(lease: Lease) -> int:
+    return key_of(lease.message.queue_id) or 0
+
+
+def _done(committed: Committed) -> Awaitable[Committed]:
+    future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+    future.set_result(committed)
+    return future
