@@ -137,7 +137,7 @@ def mariadb() -> Iterator[tuple[int, Path]]:
         run(account, folder, [install, *options, "--auth-root-authentication-method=normal", "--skip-test-db"])
         port = take_port()
         listening = [f"--socket={place}", "--bind-address=127.0.0.1", f"--port={port}", f"--pid-file={folder}/pid"]
-        light = ["--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=8M"]
+        light = ["--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=8M"]
         ask = [client, "--no-defaults", f"--socket={place}", "--user=root"]
         accounts = "create user 'mail'@'%' identified by 'secret''word'; grant all on mail.* to 'mail'@'%';"
         with running([server, *options, *listening, *light], account, folder, lambda: answers(port)):
