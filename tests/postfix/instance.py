@@ -202,7 +202,7 @@ class Postfix:
         rcpt: str = "",
     ) -> str:
         """Hand in a message by SMTP; `mail` and `rcpt` are parameters of those commands.  The queue id."""
-        connection = socket.create_connection(("127.0.0.1", self.port), 30)
+        connection = socket.create_connection(("127.0.0.1", self.port), 60)
         file = connection.makefile("rwb", buffering=0)
 
         def hear() -> bytes:
@@ -224,7 +224,7 @@ class Postfix:
             say("DATA")
             lines = text.removesuffix("\n").split("\n")
             body = "".join(("." if line.startswith(".") else "") + line + "\r\n" for line in lines)
-            file.write(body.encode("utf-8", "surrogateescape") + b".\r\n")
+            connection.sendall(body.encode("utf-8", "surrogateescape") + b".\r\n")
             match = re.search(rb"queued as (\w+)", hear())
             assert match
             return match[1].decode()
