@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-
 from tests.postfix.instance import PROGRAM, Postfix, agent_line, why_not
 from tests.postfix.receiver import Receiver
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.postfix.instance import Postfix, agent_line, why_not
 from tests.postfix.receiver import Receiver
 
