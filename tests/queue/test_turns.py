@@ -26,7 +26,7 @@ def test_the_next_envelope_leaves_with_the_end_of_the_message_before() -> None:
             assert [job.use for job in jobs] == [1, 1, 2, 3, 4, 5]  # the first one does not know yet that more will come
             assert arrived(peer) == [f"r{number}" for number in range(6)]
             _, session = peer.sessions
-            together = [octets for octets in session.reads if b"\r\n.\r\nMAIL FROM" in octets]
+            together = [octets for octets in session.reads if b"\r\n.\r\nRSET\r\nMAIL FROM" in octets]
             assert len(together) == 4
             assert all(octets.endswith(b"DATA\r\n") for octets in together)
             await scene.agent.close()

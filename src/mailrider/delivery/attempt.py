@@ -61,7 +61,8 @@ async def attempt(
     progress.connection_use = session.uses
     session.queue_id = request.queue_id
     limit = session.offered.size_limit_octets
-    if limit and request.content.size_octets > limit:
+    # smtp(8) does not remember the limit with a connection that it keeps; the server itself will say no.
+    if limit and not reused and request.content.size_octets > limit:
         await progress.fail_all(_too_large(request, session), session, last_server=is_last())
         progress.had_complete_session = True
         return DONE

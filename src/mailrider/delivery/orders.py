@@ -71,7 +71,7 @@ def make_transaction(
         profile.lmtp,
         profile.probe_target if request.probe else NO_PROBE,
         forward_client(request.client, request.queue_id, offered) if profile.send_xforward else (),
-        reused and idle,
+        reused,
         profile.await_quit,
         profile.pix_delay_seconds if session.delays_dot else 0.0,
         session.relay,

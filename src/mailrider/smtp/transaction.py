@@ -47,8 +47,8 @@ class Order(NamedTuple):
     `peer` is how the log calls the server (`H[A]`), `relay` how warnings do (`H[A]:P`).  `before` are commands that precede
     MAIL and whose refusal only warns (XFORWARD).  `content` opens the message as it is fitted to this server, ended with CRLF
     and with its dots stuffed, without the final dot.  `keep_open` is asked when the dot, or RSET, is about to be written.
-    `check_alive` puts RSET in front of it all, for a connection that has been idle; `follows` is for one that still owes the
-    end of another message, and will show in that whether it lives.  `dot_delay_seconds` keeps the dot out of
+    `check_alive` puts RSET in front of it all, for a connection that has been used before; `follows` is for one that still
+    owes the end of another message.  `dot_delay_seconds` keeps the dot out of
     the last packet of the content (`smtp_pix_workarounds`).  `released` is called when the next transaction may be submitted
     although the end of this one is still awaited; it hears whether the one after that may then follow at once, too (BDAT).
     """
