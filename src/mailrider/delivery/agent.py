@@ -94,6 +94,7 @@ class DeliveryAgent:
         """Close kept connections, and let those that are saying QUIT finish, but not for longer than `FAREWELL_SECONDS`."""
         cache = self._means.cache
         cache.close()
+        await self._means.security.trust.close()
         leaving = [session.connection for session in cache.open]
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):

@@ -27,6 +27,9 @@ from mailrider.tls.engine import TlsEngine
 from mailrider.trust.dane import Dane, DaneTerms
 from mailrider.trust.decision import TrustEngine
 from mailrider.trust.demands import Demands, read_demands
+from mailrider.trust.mta_sts_fetch import FetchTerms
+from mailrider.trust.mta_sts_finder import StsPolicies
+from mailrider.trust.mta_sts_store import PolicyStore
 from mailrider.trust.policy import Policy
 
 if TYPE_CHECKING:
@@ -66,12 +69,22 @@ def make_security(settings: Settings, resolver: Resolver, clock: Clock, warn: Ca
     session_seconds = settings.smtp_tls_session_cache_timeout if settings.smtp_tls_session_cache_database else 0.0
     dane = Dane(resolver, _read_dane_terms(settings, demands), warn)
     return Security(
-        trust=TrustEngine(demands, open_tls_tables(settings, warn), dane, warn),
+        trust=TrustEngine(demands, open_tls_tables(settings, warn), dane, warn, _make_sts(settings, resolver, clock, warn)),
         engine=TlsEngine(session_seconds, clock.monotonic_seconds),
         log=read_loglevel(settings.smtp_tls_loglevel),
         wrapper=settings.smtp_tls_wrappermode,
         notes_offer=settings.smtp_tls_note_starttls_offer,
     )
+
+
+def _make_sts(
+    settings: Settings, resolver: Resolver, clock: Clock, warn: Callable[[str], None]
+) -> StsPolicies | None:
+    if not settings.smtp_tls_mta_sts or settings.disable_dns_lookups:
+        return None
+    store = PolicyStore(settings.tls_mta_sts_cache_directory, settings.tls_mta_sts_cache_limit, warn)
+    terms = FetchTerms(settings.tls_mta_sts_CAfile, settings.tls_mta_sts_timeout, settings.tls_mta_sts_port)
+    return StsPolicies(resolver, store, terms, clock, warn)
 
 
 def _read_dane_terms(settings: Settings, demands: Demands) -> DaneTerms:

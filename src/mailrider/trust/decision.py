@@ -1,12 +1,18 @@
 """The engine that decides what a server must prove.
 
 Asked before each connection: `decide` for one server of a destination.  Where no table and no DNS has a say it answers at
-once and costs microseconds (`decide_now`); the DNS is asked by DANE only, and keeps its answers itself.
+once and costs microseconds; the DNS is asked by DANE and for MTA-STS, and keeps its answers itself.
+
+Who is heard, in this order: an entry of a policy table or a site table, which is the operator's last word; DANE, where the
+level is dane and the server has usable records; the MTA-STS policy of the domain, where that is asked for
+(`smtp_tls_mta_sts`) and the level is none of those that prove more (RFC 8461 §2); the level of the parameters.  A DANE
+demand that MX records without signature have led to holds together with the MX patterns of an MTA-STS policy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from mailrider.model.server import Server
@@ -14,6 +20,8 @@ from mailrider.model.tls import TlsLevel
 from mailrider.resolver.answer import Record
 from mailrider.trust.dane import Dane
 from mailrider.trust.demands import DaneDemand, Demands, Place, make_terms
+from mailrider.trust.mta_sts_finder import StsPolicies
+from mailrider.trust.mta_sts_ruling import describe_finding, make_ruling
 from mailrider.trust.policy import NoPolicy, Policy, Source, SourceKind
 from mailrider.trust.sources import Ruling, Table, find_in_policy_table, find_in_site_table
 
@@ -26,6 +34,10 @@ IN_CLEAR = Policy(TlsLevel.NONE, Source(SourceKind.FALLBACK, "TLS has failed"))
 """For a second try at a server with which TLS has failed, where the level allows that."""
 
 
+_BELOW_STS = frozenset({TlsLevel.NONE, TlsLevel.MAY, TlsLevel.ENCRYPT, TlsLevel.HALF_DANE, TlsLevel.VERIFY})
+"""Levels that prove less than an MTA-STS policy, or something else."""
+
+
 class Tables(NamedTuple):
     """The tables of a transport; None where there is none.  The second counts only without the first."""
 
@@ -36,16 +48,17 @@ class Tables(NamedTuple):
 class TrustEngine:
     """What servers must prove to one transport."""
 
-    __slots__ = ("_dane", "_demands", "_plain", "_tables", "_warn")
+    __slots__ = ("_dane", "_demands", "_plain", "_sts", "_tables", "_warn")
 
-    def __init__(self, demands: Demands, tables: Tables, dane: Dane, warn: Warn) -> None:
+    def __init__(self, demands: Demands, tables: Tables, dane: Dane, warn: Warn, sts: StsPolicies | None = None) -> None:
         self._demands = demands
+        self._sts = sts
         self._tables = tables
         self._dane = dane
         self._warn = warn
         title, text = demands.level_source
         source = Source(SourceKind.SETTING, title, text=text)
-        nothing = demands.level is TlsLevel.NONE and tables.policies is None and tables.sites is None
+        nothing = demands.level is TlsLevel.NONE and tables == (None, None) and sts is None
         self._plain = Policy(TlsLevel.NONE, source) if nothing else None
 
     @property
@@ -75,7 +88,30 @@ class TrustEngine:
                 return finding
             level, demand, reason = finding
         place = Place(nexthop, domain, server.host, server.relay)
+        if self._sts is not None and ruling is None and level in _BELOW_STS and server.port:
+            return await self._decide_with_sts(self._sts, level, place, demand, reason)
         return self._make(level, ruling, place, demand, wanted if wanted is not level else None, reason)
+
+    async def _decide_with_sts(
+        self, sts: StsPolicies, level: TlsLevel, place: Place, demand: DaneDemand | None, reason: str
+    ) -> Policy | NoPolicy:
+        """What a published policy makes of a level that the parameters and the DNS came to."""
+        found = await sts.find(place.nexthop, place.domain)
+        wanted = self._demands.level
+        ruling = make_ruling(found, place.host) if found is not None and level is not TlsLevel.HALF_DANE else None
+        if ruling is not None:
+            level, reason = ruling.entry.level, "MTA-STS policy in mode enforce"
+        policy = self._make(level, ruling, place, demand, wanted if wanted is not level else None, reason)
+        if found is None or isinstance(policy, NoPolicy):
+            return policy
+        external = describe_finding(found)
+        enforced = external.mx_patterns if found.enforced else ()
+        return replace(policy, external=external, mx_patterns=enforced)
+
+    async def close(self) -> None:
+        """Give up what is still being asked for."""
+        if self._sts is not None:
+            await self._sts.close()
 
     def _find_ruling(self, nexthop: str, server: Server) -> Ruling | NoPolicy | None:
         policies, sites = self._tables

@@ -182,16 +182,23 @@ def make_terms(
         level=level,
         handshake=handshake,
         server_name=name,
-        authorities=demands.authorities,
+        authorities=_choose_authorities(demands.authorities, entry),
         identity=demands.identity,
         names=names,
         records=records,
         must_fail=must_fail,
         depth=demands.depth,
-        multiple_labels=demands.multiple_labels,
+        multiple_labels=demands.multiple_labels and not entry.public,
         fingerprint_digest=demands.fingerprint_digest,
         digests=(*sorted(demands.digests.algorithms.items()), (PRIVATE, demands.fingerprint_digest)),
     )
+
+
+def _choose_authorities(authorities: Authorities, entry: Entry) -> Authorities:
+    """Those of the operator; a published policy means those that everybody knows, where the operator names none."""
+    if entry.public and not authorities.file and not authorities.path:
+        return authorities._replace(append_default=True)
+    return authorities
 
 
 def _make_handshake(

@@ -47,6 +47,8 @@ class Entry:
     reuse: bool | None = None
     rpk: bool | None = None
     external: External | None = None
+    public: bool = False
+    """It was published for everybody: where no authorities are named, those of the system count."""
 
 
 class _Fault(Exception):

@@ -20,6 +20,8 @@ class SourceKind(enum.Enum):
     """`smtp_tls_policy_maps`."""
     SITE_TABLE = "site table"
     """`smtp_tls_per_site`, by next hop or server."""
+    MTA_STS = "MTA-STS"
+    """What the domain has published (RFC 8461); the key is the domain."""
     FALLBACK = "fallback"
     """TLS has failed, and the mail may go in clear."""
 

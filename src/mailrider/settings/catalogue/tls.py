@@ -187,7 +187,27 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_mta_sts = Flag(
         "no", "Fetch and obey MTA-STS policies (RFC 8461).",
-        since="", mirror="", ours=True, in_effect=False,
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_mta_sts_cache_directory = Text(
+        "$data_directory/mta-sts", "Where MTA-STS policies are kept over a restart; empty keeps them in memory only.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_mta_sts_cache_limit = Count(
+        "10000", "How many MTA-STS policies are kept; the oldest make place for new ones.",
+        since="", least=1, most=1_000_000, ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_mta_sts_CAfile = Text(  # noqa: N815
+        "", "The certificate authorities of MTA-STS policy hosts, PEM; empty means those of the system.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_mta_sts_timeout = Seconds(
+        "30s", "How long fetching an MTA-STS policy may take; the first mail to a domain waits for it.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_mta_sts_port = Count(
+        "443", "The port of MTA-STS policy hosts; RFC 8461 knows no other, tests do.",
+        since="", least=1, most=65535, ours=True, in_effect=True,
     )  # fmt: skip
     smtp_requiretls_policy = Patterns(
         "opportunistic", "What becomes of mail with REQUIRETLS at a server that cannot promise it (Postfix 3.11: enforce).",
