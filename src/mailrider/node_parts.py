@@ -19,7 +19,7 @@ from mailrider.queue.runner import NO_TRANSPORT, RunnerTerms
 from mailrider.queue.schedule import ScheduleTerms
 from mailrider.queue.window import WindowTerms
 from mailrider.settings import Settings
-from mailrider.tables.maps import open_maps
+from mailrider.tables.maps import Maps, open_maps
 from mailrider.tables.match_list import open_domain_list, open_string_list
 from mailrider.wiring import Engine
 
@@ -62,20 +62,19 @@ def make_router(settings: Settings, warn: Warn) -> Router:
         parents = name in settings.parent_domain_matches_subdomains
         return open_domain_list(name, " ".join(members), parent_domains=parents, warn=warn).matches
 
+    def maps(name: str, tables: tuple[str, ...]) -> Maps:
+        return open_maps(name, " ".join(tables), warn=warn, find_parameter=settings.find_text)
+
     virtual = open_string_list("virtual_mailbox_domains", " ".join(settings.virtual_mailbox_domains), warn=warn)
     return Router(
         RoutingTerms(
             is_local=domains("mydestination", settings.mydestination),
             is_relay=domains("relay_domains", settings.relay_domains),
             is_virtual=virtual.matches,
-            transport_maps=open_maps("transport_maps", " ".join(settings.transport_maps), warn=warn),
-            relayhost_maps=open_maps(
-                "sender_dependent_relayhost_maps", " ".join(settings.sender_dependent_relayhost_maps), warn=warn
-            ),
-            default_transport_maps=open_maps(
-                "sender_dependent_default_transport_maps",
-                " ".join(settings.sender_dependent_default_transport_maps),
-                warn=warn,
+            transport_maps=maps("transport_maps", settings.transport_maps),
+            relayhost_maps=maps("sender_dependent_relayhost_maps", settings.sender_dependent_relayhost_maps),
+            default_transport_maps=maps(
+                "sender_dependent_default_transport_maps", settings.sender_dependent_default_transport_maps
             ),
             host_name=settings.myhostname,
             relayhost=settings.text("relayhost"),

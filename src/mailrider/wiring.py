@@ -113,7 +113,7 @@ class Engine:
         if not tables:
             return self._resolver
         title = f"{profile.transport.value}_dns_reply_filter"
-        maps = open_maps(title, " ".join(tables), warn=self._warn)
+        maps = open_maps(title, " ".join(tables), warn=self._warn, find_parameter=profile.settings.find_text)
         return FilteringResolver(self._resolver, maps.find, title=title, observer=self.observer)
 
     def check(self) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from mailrider.errors import TableTrouble, WrongConfiguration
@@ -54,3 +57,17 @@ def test_warnings_are_passed_on() -> None:
     warnings: list[str] = []
     open_maps("generic_maps", "cidr:{{x y}}", warn=warnings.append)
     assert len(warnings) == 1
+
+
+def test_a_table_may_be_defined_in_main_cf(tmp_path: Path) -> None:
+    path = tmp_path / "users.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE users (name, value)")
+        database.execute("INSERT INTO users VALUES ('key', 'found')")
+    database.close()
+    main_cf = {"mine_dbpath": str(path), "mine_query": "SELECT value FROM users WHERE name = '%s'"}
+    maps = open_maps("some_maps", "sqlite:mine", find_parameter=main_cf.get)
+    assert maps.find("key") == "found"
+    assert maps.find("other") is None
+    with pytest.raises(WrongConfiguration, match="not read here"):
+        open_maps("some_maps", "sqlite:mine")

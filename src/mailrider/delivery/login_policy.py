@@ -45,8 +45,11 @@ def make_login_policy(settings: Settings, warn: Warn) -> LoginPolicy | None:
         extensions=Extensions(settings.recipient_delimiter),
         own_domain=own_domain_test(settings, warn),
     )
+    passwords = open_maps(
+        f"{prefix}_sasl_password_maps", " ".join(tables), warn=warn, find_parameter=settings.find_text
+    )
     return LoginPolicy(
-        book=CredentialBook(open_maps(f"{prefix}_sasl_password_maps", " ".join(tables), warn=warn), rules),
+        book=CredentialBook(passwords, rules),
         clear=Rules(frozenset(settings.smtp_sasl_security_options), allowed),
         encrypted=Rules(frozenset(settings.smtp_sasl_tls_security_options), allowed),
         verified=Rules(frozenset(settings.smtp_sasl_tls_verified_security_options), allowed),

@@ -63,7 +63,9 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
     """Open everything that the settings name.  `warn` hears of doubtful lines; raises `WrongConfiguration`."""
 
     def find(tables: tuple[str, ...], parameter: str) -> Lookup | None:
-        return open_maps(parameter, " ".join(tables), warn=warn).find if tables else None
+        if not tables:
+            return None
+        return open_maps(parameter, " ".join(tables), warn=warn, find_parameter=settings.find_text).find
 
     prefix = settings.transport.value
     kept = settings.smtp_connection_cache_destinations
@@ -108,7 +110,7 @@ def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | 
     title = f"{settings.transport.value}_generic_maps"
     origin = settings.myorigin
     generic = Generic(
-        table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn),
+        table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn, find_parameter=settings.find_text),
         extensions=Extensions(settings.recipient_delimiter, "generic" in settings.propagate_unmatched_extensions),
         completion=Completion(origin=origin, domain=settings.mydomain),
         own_domain=own_domain_test(settings, warn),

@@ -17,6 +17,8 @@ def open_tls_tables(settings: Settings, warn: Callable[[str], None]) -> Tables:
         warn(f"{prefix}_tls_per_site ignored when {prefix}_tls_policy_maps is not empty.")
 
     def find(tables: tuple[str, ...], name: str) -> Maps | None:
-        return open_maps(f"{prefix}_{name}", " ".join(tables), warn=warn) if tables else None
+        if not tables:
+            return None
+        return open_maps(f"{prefix}_{name}", " ".join(tables), warn=warn, find_parameter=settings.find_text)
 
     return Tables(find(policies, "tls_policy_maps"), find(sites, "tls_per_site") if not policies else None)

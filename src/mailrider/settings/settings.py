@@ -222,6 +222,10 @@ class Settings(Catalogue):
         """Whether the operator set `name`."""
         return self._entry(name) is not None
 
+    def find_text(self, name: str) -> str | None:
+        """The value of a parameter, expanded, or None where it is not set, declared or not."""
+        return self.text(name) if self.is_set(name) else None
+
     def _entry(self, name: str) -> Entry | None:
         entry = self.entries.get(name)
         if entry is not None:

@@ -9,7 +9,7 @@ from mailrider.errors import TableTrouble, WrongConfiguration
 from mailrider.tables.braces import split_members
 from mailrider.tables.logical_lines import Warn, quote_beginning
 from mailrider.tables.opening import open_table
-from mailrider.tables.source import ignore_warning
+from mailrider.tables.source import Surroundings, find_no_parameter, ignore_warning
 from mailrider.tables.table import Table, takes_partial_keys
 
 
@@ -50,12 +50,15 @@ def open_maps(
     *,
     warn: Warn = ignore_warning,
     now_seconds: Callable[[], float] = time.monotonic,
+    find_parameter: Callable[[str], str | None] = find_no_parameter,
 ) -> Maps:
     """Open the tables of a list, separated by commas and blanks; see `opening.open_table` for the rest.
 
-    `title` is the parameter, for messages.  An empty list is no error.  Raises `WrongConfiguration`.
+    `title` is the parameter, for messages; `find_parameter` knows main.cf, see `source.Surroundings`.  An empty list is no
+    error.  Raises `WrongConfiguration`.
     """
+    surroundings = Surroundings(warn, now_seconds, find_parameter=find_parameter)
     try:
-        return Maps(title, [open_table(member, warn=warn, now_seconds=now_seconds) for member in split_members(text)])
+        return Maps(title, [open_table(member, surroundings=surroundings) for member in split_members(text)])
     except WrongConfiguration as trouble:
         raise WrongConfiguration(f"{title}: {trouble}") from None
