@@ -4,7 +4,7 @@
   without any DNS name is looked at for common names.  A name with a NUL in it matches nothing.
 * `.example.com` is matched by every name below `example.com`, however deep.
 * A `*` counts only as the whole first label, before at least two more, and never for `.example.com`.  It stands for
-  one label, or for several where `multiple_labels` says so (`tls_wildcard_matches_multiple_labels`).
+  one label, or for several where `multiple_labels` says so; no policy says so.
 * A numeric address is compared with the addresses of the certificate and with nothing else.  There can be only one of those
   among the names that are looked for; where there are names beside it, the certificate must have both.
 """

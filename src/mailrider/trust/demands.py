@@ -101,7 +101,7 @@ def read_demands(settings: Settings) -> Demands:
         authorities=Authorities(settings.smtp_tls_CAfile, settings.smtp_tls_CApath, settings.tls_append_default_CA),
         identity=_read_identity(settings),
         depth=settings.smtp_tls_scert_verifydepth,
-        multiple_labels=settings.tls_wildcard_matches_multiple_labels,
+        multiple_labels=False,  # whatever the parameter says: smtp(8) has not looked at it since it left this to OpenSSL
         reuse=settings.smtp_tls_connection_reuse,
         rpk=settings.smtp_tls_enable_rpk,
         digests=read_digests(settings.tls_dane_digests),

@@ -73,8 +73,8 @@ class TlsEngine(Section, title="TLS engine"):
         since="2.4.15", in_effect=True,
     )  # fmt: skip
     tls_wildcard_matches_multiple_labels = Flag(
-        "yes", "Let * in a certificate stand for more than one label.",
-        since="2.11", in_effect=True,
+        "yes", "Let * in a certificate stand for more than one label (Postfix has not looked at it since 3.6).",
+        since="2.11", in_effect=False,
     )  # fmt: skip
     tls_fast_shutdown_enable = Flag(
         "yes", "Do not wait for the server's end of TLS before closing.",
