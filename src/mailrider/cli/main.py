@@ -32,11 +32,14 @@ COMMANDS = {
     "config": ("mailrider.cli.config", "show and check settings"),
     "deliver": ("mailrider.cli.deliver", "deliver one message, or a batch, now and without a queue"),
     "demo": ("mailrider.cli.demo", "the main job on a fresh machine, nothing else needed"),
+    "queue": ("mailrider.cli.queue", "look at the queue, and tell it what to do"),
+    "sendmail": ("mailrider.cli.sendmail", "put a message into the queue, with the options of sendmail(1)"),
     "serve": ("mailrider.cli.serve", "run a node: keep mail safe, deliver it, retry it, return it"),
+    "probe": ("mailrider.cli.probe", "what would happen to mail for a destination, and why"),
     "table": ("mailrider.cli.table", "query, list or build a lookup table"),
 }
 
-PLANNED = ("probe", "queue", "sendmail", "tlsrpt")
+PLANNED = ("tlsrpt",)
 """Commands that are not there yet: named, and refused."""
 
 _SHARED_OPTIONS = ("-c", "-o", "-v", "--service")
@@ -47,6 +50,7 @@ _EXIT_CODES = (
     (errors.WrongConfiguration, EX_CONFIG),
     (errors.MissingInput, EX_NOINPUT),
     (errors.TableTrouble, EX_TEMPFAIL),
+    (errors.SpoolTrouble, EX_TEMPFAIL),
 )
 
 

@@ -40,6 +40,13 @@ def why_not(cause: OSError) -> Unaccepted:
     return Unaccepted.FULL if cause.errno in _NO_SPACE else Unaccepted.FAILED
 
 
+def give_to_owner(path: Path) -> None:
+    """What root makes belongs to whom the folder around it belongs to, so that the node can use it.  Raises `OSError`."""
+    if os.geteuid() == 0:
+        folder = os.stat(path.parent)
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+
+
 class Files:
     """The folder of message files.  `folder` exists once `open` has been called."""
 
@@ -49,6 +56,7 @@ class Files:
     def open(self) -> None:
         """Make the folder."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        give_to_owner(self.folder)
 
     def free_octets(self) -> int:
         """What this user may still write."""
@@ -66,6 +74,7 @@ class Files:
         """A new file that is locked; the descriptor."""
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        give_to_owner(self.folder / name)
         return descriptor
 
     def write(self, descriptor: int, octets: bytes) -> None:

@@ -19,6 +19,7 @@ import sqlite3
 from pathlib import Path
 
 from mailrider.errors import SpoolTrouble
+from mailrider.spool.files import give_to_owner
 
 APPLICATION_ID = 0x4D524452
 """`MRDR`, in the header of the file."""
@@ -85,6 +86,7 @@ def prepare(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        give_to_owner(path)
     except OSError as cause:
         raise SpoolTrouble(f"cannot open the queue {path}: {cause.strerror}") from None
     try:

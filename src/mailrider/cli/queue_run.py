@@ -1,0 +1,220 @@
+"""The work of `mailrider queue`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mailrider.cli.queue import Given
+from mailrider.cli.queue_explain import explain_message, explanation_lines
+from mailrider.cli.queue_text import (
+    EMPTY,
+    HEADING,
+    count_lines,
+    counts_as_json,
+    message_as_json,
+    message_lines,
+    postqueue_lines,
+)
+from mailrider.errors import WrongUsage
+from mailrider.settings import Settings
+from mailrider.spool.opening import open_existing_spool
+from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
+from mailrider.wiring import choose_configuration, read_settings
+
+EX_OK = 0
+EX_UNAVAILABLE = 69
+
+EVERYTHING = "ALL"
+"""As an id: every message, as for postsuper(1)."""
+
+FIRST_PAGE = 50
+"""Small, so that the first lines are there at once."""
+
+PAGE = 1000
+
+
+def settings_of(given: Given) -> Settings:
+    """The settings that a command was called with."""
+    directory, overrides = given
+    return read_settings(choose_configuration(directory), overrides)
+
+
+def make_selection(
+    ids: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, *, without: Selection | None
+) -> Selection:
+    """Which messages are meant; `without` a choice, or `WrongUsage` where that makes none."""
+    if EVERYTHING in ids:
+        ids, everything = tuple(one for one in ids if one != EVERYTHING), True
+    if everything and (ids or domain is not None or sender is not None):
+        raise WrongUsage("--all leaves nothing to choose from: give it alone")
+    selection = Selection(ids, domain, sender, everything)
+    if selection == Selection():
+        if without is None:
+            raise WrongUsage("which messages? give IDs, --domain, --sender or --all")
+        return without
+    return selection
+
+
+def _run(given: Given, work: Callable[[Spool], Coroutine[Any, Any, int]]) -> int:
+    settings = settings_of(given)
+
+    async def go() -> int:
+        async with open_existing_spool(settings.queue_directory) as spool:
+            return await work(spool)
+
+    return asyncio.run(go())
+
+
+async def _pages(spool: Spool, selection: Selection) -> AsyncIterator[StoredMessage]:
+    after, limit = "", FIRST_PAGE
+    while page := await spool.list(selection, after, limit):
+        for message in page:
+            yield message
+        after, limit = page[-1].queue_id, PAGE
+
+
+def run_list(
+    given: Given, ids: tuple[str, ...], domain: str | None, sender: str | None, *, everything: bool, as_json: bool
+) -> int:
+    """`mailrider queue list`."""
+    selection = make_selection(ids, domain, sender, everything, without=ALL)
+    return _run(given, lambda spool: _list(spool, selection, as_json=as_json))
+
+
+def list_as_postqueue(settings: Settings) -> int:
+    """`sendmail -bp`."""
+
+    async def go() -> int:
+        async with open_existing_spool(settings.queue_directory) as spool:
+            return await _list(spool, ALL, as_json=False)
+
+    if not (Path(settings.queue_directory) / "queue.db").exists():
+        click.echo(EMPTY)
+        return EX_OK
+    return asyncio.run(go())
+
+
+async def _list(spool: Spool, selection: Selection, *, as_json: bool) -> int:
+    count = size = 0
+    now = time.time()
+    async for message in _pages(spool, selection):
+        if as_json:
+            click.echo(json.dumps(message_as_json(message, now)))
+            continue
+        if not count:
+            click.echo(HEADING)
+        for line in postqueue_lines(message, now):
+            click.echo(line)
+        count += 1
+        size += message.size_octets
+    if not as_json:
+        click.echo(f"-- {size // 1024} Kbytes in {count} Request{'s' if count > 1 else ''}." if count else EMPTY)
+    return EX_OK
+
+
+def run_show(given: Given, ids: tuple[str, ...], *, content: bool, as_json: bool) -> int:
+    """`mailrider queue show`."""
+
+    async def show(spool: Spool, message: StoredMessage) -> None:
+        text = await _text_of(spool, message.queue_id) if content else None
+        if as_json:
+            told = message_as_json(message, time.time(), whole=True)
+            if text is not None:
+                told["content"] = text.decode("utf-8", "replace")
+            click.echo(json.dumps(told))
+            return
+        for line in message_lines(message, time.time()):
+            click.echo(line)
+        if text is not None:
+            click.echo(b"\n" + text.replace(b"\r\n", b"\n"), nl=False)
+
+    return _run(given, lambda spool: _for_each(spool, ids, show))
+
+
+async def _text_of(spool: Spool, queue_id: str) -> bytes | None:
+    content = await spool.content(queue_id)
+    return b"".join(content.chunks()) if content is not None else None
+
+
+def run_explain(given: Given, ids: tuple[str, ...], *, as_json: bool) -> int:
+    """`mailrider queue explain`."""
+    settings = settings_of(given)
+
+    async def explain(spool: Spool, message: StoredMessage) -> None:
+        explanation = explain_message(message, settings, time.time())
+        if as_json:
+            click.echo(json.dumps(explanation))
+            return
+        for line in explanation_lines(explanation, time.time()):
+            click.echo(line)
+
+    return _run(given, lambda spool: _for_each(spool, ids, explain))
+
+
+async def _for_each(
+    spool: Spool, ids: tuple[str, ...], action: Callable[[Spool, StoredMessage], Coroutine[Any, Any, None]]
+) -> int:
+    code = EX_OK
+    for queue_id in ids:
+        message = await spool.show(queue_id)
+        if message is None:
+            code = _complain(f"no message {queue_id} in the queue")
+        else:
+            await action(spool, message)
+    return code
+
+
+def _complain(text: str) -> int:
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    click.echo(f"mailrider queue: {shown}", err=True)
+    return EX_UNAVAILABLE
+
+
+def run_order(
+    given: Given,
+    name: str,
+    ids: tuple[str, ...],
+    domain: str | None,
+    sender: str | None,
+    *,
+    everything: bool,
+    as_json: bool,
+) -> int:
+    """`mailrider queue flush`, `hold`, `release`, `requeue`, `delete`."""
+    order = Order(name)
+    selection = make_selection(ids, domain, sender, everything, without=ALL if order is Order.FLUSH else None)
+
+    async def carry_out(spool: Spool) -> int:
+        missing = [queue_id for queue_id in selection.queue_ids if await spool.show(queue_id) is None]
+        count = await spool.administer(order, selection)
+        if as_json:
+            click.echo(json.dumps({"order": name, "messages": count, "missing": missing}))
+        else:
+            click.echo(f"{name}: {count} message{'' if count == 1 else 's'}")
+        for queue_id in missing:
+            _complain(f"no message {queue_id} in the queue")
+        return EX_UNAVAILABLE if missing else EX_OK
+
+    return _run(given, carry_out)
+
+
+def run_stats(given: Given, limit: int, *, as_json: bool) -> int:
+    """`mailrider queue stats`."""
+
+    async def tell(spool: Spool) -> int:
+        counts = await spool.stats()
+        if as_json:
+            click.echo(json.dumps(counts_as_json(counts)))
+        else:
+            for line in count_lines(counts, limit, time.time()):
+                click.echo(line)
+        return EX_OK
+
+    return _run(given, tell)

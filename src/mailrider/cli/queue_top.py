@@ -1,0 +1,83 @@
+"""`mailrider queue top`: the queue on a terminal, looked at again and again until interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from mailrider.cli.queue import Given
+from mailrider.cli.queue_run import EX_OK, settings_of
+from mailrider.cli.queue_text import tell_duration
+from mailrider.observe.printable import make_printable
+from mailrider.spool.opening import open_existing_spool
+from mailrider.spool.spool import HELD_SECONDS, Stats
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ROWS = 20
+"""Domains on the screen."""
+
+
+def run_top(given: Given, interval: float, *, once: bool) -> int:
+    """Show the queue every `interval` seconds."""
+    settings = settings_of(given)
+    return asyncio.run(_watch(settings.queue_directory, interval, once=once))
+
+
+async def _watch(queue_directory: str, interval_seconds: float, *, once: bool) -> int:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    async with open_existing_spool(queue_directory) as spool:
+        before, looked = await spool.stats(), time.time()
+        table = draw(before, None, 0.0, looked)
+        if once:
+            console.print(table)
+            return EX_OK
+        with Live(table, console=console, screen=console.is_terminal, auto_refresh=False) as live:
+            while True:
+                await asyncio.sleep(interval_seconds)
+                counts, now = await spool.stats(), time.time()
+                live.update(draw(counts, before, now - looked, now), refresh=True)
+                before, looked = counts, now
+
+
+def draw(counts: Stats, before: Stats | None, passed_seconds: float, now_seconds: float) -> Table:
+    """The counts as a table, with what has changed since the look before."""
+    from rich.table import Table
+    from rich.text import Text
+
+    change = ""
+    if before is not None and passed_seconds > 0:
+        change = f", {(counts.messages - before.messages) / passed_seconds:+.1f} messages/s"
+    held = counts.recipients - counts.due - counts.deferred
+    title = (
+        f"{counts.messages} messages{change}; {counts.recipients} recipients: "
+        f"{counts.due} due, {counts.deferred} deferred, {held} on hold"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("domain")
+    for name in ("recipients", "change", "oldest", "next"):
+        table.add_column(name, justify="right")
+    earlier = {count.domain: count.recipients for count in before.domains} if before is not None else {}
+    for count in counts.domains[:ROWS]:
+        moved = count.recipients - earlier.get(count.domain, 0) if before is not None else 0
+        table.add_row(
+            Text(make_printable(count.domain) or "(none)"),
+            str(count.recipients),
+            f"{moved:+d}" if moved else "",
+            tell_duration(now_seconds - count.oldest_arrival_seconds),
+            _turn(count.next_due_seconds, now_seconds),
+        )
+    if len(counts.domains) > ROWS:
+        table.caption = f"and {len(counts.domains) - ROWS} more domains"
+    return table
+
+
+def _turn(due_seconds: float, now_seconds: float) -> str:
+    if due_seconds >= HELD_SECONDS:
+        return "on hold"
+    return tell_duration(due_seconds - now_seconds) if due_seconds > now_seconds else "now"

@@ -1,0 +1,184 @@
+"""The work of `mailrider sendmail`: from a command line and standard input to a message in the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from mailrider.cli.sendmail_input import SubmittedText, TooLarge
+from mailrider.cli.sendmail_options import Mode, SendmailOptions, parse_sendmail
+from mailrider.content.canonical import finds_8bit_label
+from mailrider.content.completion import (
+    Origin,
+    complete_address,
+    complete_header,
+    find_recipients,
+    read_addresses,
+)
+from mailrider.errors import SpoolTrouble, WrongUsage
+from mailrider.model.request import BodyType, Envelope, Recipient
+from mailrider.model.texts import check_text
+from mailrider.settings import Settings
+from mailrider.spool.opening import open_spool
+from mailrider.spool.spool import NotAccepted, Order, Selection, Spool, Submission
+from mailrider.wiring import choose_configuration, read_settings
+
+EX_OK = 0
+EX_DATAERR = 65
+EX_UNAVAILABLE = 69
+EX_TEMPFAIL = 75
+EX_NOPERM = 77
+
+NO_HEADER_RECIPIENTS = "No recipient addresses found in message header"
+NO_RECIPIENTS = "Recipient addresses must be specified on the command line or via the -t option"
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def run_sendmail(arguments: Sequence[str]) -> int:
+    """Do what the command line asks for; the exit code."""
+    options = parse_sendmail(arguments)
+    if options.mode in (Mode.ALIASES, Mode.NOTHING):
+        return EX_OK  # there are no aliases and no host status
+    directory = Path(options.directory) if options.directory is not None else None
+    settings = read_settings(choose_configuration(directory), options.overrides)
+    match options.mode:
+        case Mode.LIST:
+            from mailrider.cli.queue_run import list_as_postqueue
+
+            return list_as_postqueue(settings)
+        case Mode.STAND_ALONE:
+            raise WrongUsage("sendmail -bs is not there yet")
+        case Mode.FLUSH:
+            return asyncio.run(_flush(settings, options))
+    settings.check()
+    return _submit(settings, options, sys.stdin.buffer)
+
+
+async def _flush(settings: Settings, options: SendmailOptions) -> int:
+    ids = (options.queue_id,) if options.queue_id else ()
+    chosen = Selection(ids, options.site or None, everything=not (ids or options.site))
+    async with open_spool(settings.queue_directory) as spool:
+        await spool.administer(Order.FLUSH, chosen)
+    return EX_OK
+
+
+def _submit(settings: Settings, options: SendmailOptions, stream: BinaryIO) -> int:
+    login, full_name = _who_calls()
+    try:
+        text = SubmittedText(stream, dot_ends=options.dot_ends, limit_octets=settings.message_size_limit)
+        envelope = _make_envelope(settings, options, text, login)
+        with_name = options.full_name if options.full_name is not None else os.environ.get("NAME", full_name)
+        return asyncio.run(_accept(settings, envelope, text, with_name))
+    except TooLarge as error:
+        return _fail(login, str(error), EX_UNAVAILABLE)
+    except SpoolTrouble as error:
+        return _fail(login, str(error), EX_NOPERM if "Permission denied" in str(error) else EX_TEMPFAIL)
+
+
+def _fail(login: str, text: str, code: int) -> int:
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    print(f"mailrider sendmail: {login}({os.getuid()}): {shown}", file=sys.stderr)
+    return code
+
+
+def _who_calls() -> tuple[str, str]:
+    """The login name and the full name of the user."""
+    try:
+        entry = pwd.getpwuid(os.getuid())
+    except KeyError:
+        return str(os.getuid()), ""
+    full_name = entry.pw_gecos.partition(",")[0].replace("&", entry.pw_name.capitalize())
+    return entry.pw_name, full_name
+
+
+def _make_envelope(settings: Settings, options: SendmailOptions, text: SubmittedText, login: str) -> Envelope:
+    """Who sends to whom.  Raises `WrongUsage`."""
+    origin = settings.myorigin
+    found = [address for given in options.recipients for address in read_addresses(os.fsencode(given))]
+    if options.extract:
+        found += find_recipients(text.fields)
+    unique = {address.casefold(): address for address in [_whole(origin, one) for one in found] if address}
+    if not unique:
+        raise WrongUsage(f"{login}({os.getuid()}): {NO_HEADER_RECIPIENTS if options.extract else NO_RECIPIENTS}")
+    sender = login if options.sender is None else next(iter(read_addresses(os.fsencode(options.sender))), "")
+    label = finds_8bit_label(b"".join(text.fields))
+    envelope = Envelope(
+        _whole(origin, sender),
+        tuple(Recipient(address, notify=options.notify) for address in unique.values()),
+        envid=check_text("-V", options.envid),
+        ret=options.ret,
+        body=BodyType.EIGHT_BIT if label and options.body is BodyType.UNKNOWN else options.body,
+        requiretls=options.requiretls,
+    )
+    return envelope._replace(smtputf8=_needs_utf8(settings, options, envelope, text))
+
+
+def _whole(origin: str, address: str) -> str:
+    return complete_address(check_text("address", address), origin)
+
+
+def _needs_utf8(settings: Settings, options: SendmailOptions, envelope: Envelope, text: SubmittedText) -> bool:
+    """Whether a server must understand SMTPUTF8: it was said, or an address or the header is written so."""
+    if options.smtputf8 is not None:
+        return options.smtputf8
+    classes = settings.smtputf8_autodetect_classes
+    if not settings.smtputf8_enable or not {"sendmail", "all"} & set(classes):
+        return False
+    texts = [envelope.sender, *(recipient.address for recipient in envelope.recipients)]
+    octets = [text.encode("utf-8", "surrogateescape") for text in texts] + text.fields
+    return any(not one.isascii() and _is_utf8(one) for one in octets)
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def _accept(settings: Settings, envelope: Envelope, text: SubmittedText, full_name: str) -> int:
+    async with open_spool(settings.queue_directory) as spool:
+        now = time.time()
+        queue_id = spool.new_queue_id()
+        origin = Origin(queue_id, settings.myhostname, format_date(now), envelope.sender, full_name)
+        given = Submission(envelope, origin="sendmail", queue_id=queue_id, arrival_seconds=now)
+        return await _put(spool, given, _content(settings, origin, text))
+
+
+async def _put(spool: Spool, given: Submission, content: Iterator[bytes]) -> int:
+    answer = await spool.accept(given, content)
+    if isinstance(answer, NotAccepted):
+        return _fail(_who_calls()[0], f"{answer.reason.value}: {answer.text}", EX_TEMPFAIL)
+    return EX_OK
+
+
+def _content(settings: Settings, origin: Origin, text: SubmittedText) -> Iterator[bytes]:
+    """The message as it goes into the queue: a Received field on top, what was missing at the end of the header."""
+    fields = complete_header(text.fields, origin, lambda address: complete_address(address, settings.myorigin))
+    received = (
+        f"Received: by {settings.myhostname} ({settings.mail_name}, from userid {os.getuid()})\r\n"
+        f"\tid {origin.queue_id}; {origin.date}\r\n"
+    )
+    yield received.encode() + b"".join(fields)
+    yield from text.body()
+
+
+def format_date(seconds: float) -> str:
+    """A date as Postfix writes it (RFC 5322 §3.3): `Sun, 22 Nov 2026 17:37:51 +0000 (UTC)`."""
+    local = time.localtime(seconds)
+    minutes = (local.tm_gmtoff or 0) // 60
+    sign = "-" if minutes < 0 else "+"
+    hours, minutes = divmod(abs(minutes), 60)
+    return (
+        f"{_DAYS[local.tm_wday]}, {local.tm_mday:2d} {_MONTHS[local.tm_mon - 1]} {local.tm_year} "
+        f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d} {sign}{hours:02d}{minutes:02d} ({local.tm_zone})"
+    )

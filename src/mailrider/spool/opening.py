@@ -1,0 +1,38 @@
+"""Opening the spool that `queue_directory` names, for commands that come to it from outside the node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mailrider.errors import SpoolTrouble
+from mailrider.spool.spool import Spool
+
+
+class _SystemClock:
+    """The time of this machine."""
+
+    monotonic_seconds = staticmethod(time.monotonic)
+    wall_seconds = staticmethod(time.time)
+
+
+def open_spool(queue_directory: str, *, report: Callable[[str], None] = lambda sentence: None) -> Spool:
+    """The spool in a folder, to be entered; it is made where it is missing.  Entering raises `SpoolTrouble`."""
+    from mailrider.spool.sqlite import SqliteSpool
+
+    return SqliteSpool(Path(queue_directory), _SystemClock(), report=report)
+
+
+def open_existing_spool(queue_directory: str) -> Spool:
+    """The same for those who only ask: nothing is made.  Raises `SpoolTrouble` where there is no queue."""
+    from mailrider.spool.sqlite import DATABASE_NAME
+
+    path = Path(queue_directory) / DATABASE_NAME
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise SpoolTrouble(f"there is no queue in {queue_directory} (queue_directory): nothing was ever put there") from None
+    except OSError as cause:
+        raise SpoolTrouble(f"cannot open the queue {path}: {cause.strerror}") from None
+    return open_spool(queue_directory)
