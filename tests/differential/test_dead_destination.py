@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from mailrider.delivery.portions import name_destination
 from mailrider.events import ignore_event
 from mailrider.model.outcome import Action, DeliveryReport, DestinationTrouble, Outcome, Status
-from mailrider.model.request import DeliveryRequest, Envelope, Recipient
+from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Turn
 from mailrider.queue.burst import Burst
 from mailrider.queue.window import WindowTerms
 from mailrider.spool.message import MemoryMessage
@@ -39,7 +39,7 @@ class Letter:
         self.destination = destination
         self.text = ""
 
-    def open(self, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
+    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
         envelope = Envelope("a@example.org", (Recipient("b@example.test"),))
         return DeliveryRequest(envelope, MemoryMessage(b"\n"), "example.test")
 

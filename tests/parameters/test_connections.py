@@ -239,7 +239,7 @@ def envelopes_sent_ahead(**settings: object) -> int:
             await burst.run([SceneJob(scene, at(peer), number) for number in range(6)])
             await agent.close()
             assert len(peer.messages) == 6
-            return sum(b"\r\n.\r\nMAIL FROM" in octets for session in peer.sessions for octets in session.reads)
+            return sum(b"\r\n.\r\nRSET\r\nMAIL FROM" in octets for session in peer.sessions for octets in session.reads)
 
     return run(main())
 

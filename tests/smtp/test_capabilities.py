@@ -25,7 +25,7 @@ def test_a_server_that_can_do_everything() -> None:
     assert offered == Capabilities(
         name="mx.example.test", extended=True, eight_bit_mime=True, pipelining=True, size=True, size_limit_octets=10240000,
         dsn=True, smtputf8=True, starttls=True, chunking=True, requiretls=True, xforward=frozenset({"NAME", "ADDR"}),
-        auth=("PLAIN", "LOGIN"),
+        auth=("PLAIN", "LOGIN"), announces_auth=True,
     )  # fmt: skip
     assert offered.warnings == ()
     assert offered.names() == (
