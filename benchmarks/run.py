@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, fitting, floors, idle, large, preparing, settings, starting
+from benchmarks import engine, fitting, floors, handshakes, idle, large, preparing, settings, starting
 from benchmarks import tables as lookups
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
@@ -83,6 +83,12 @@ def run_fit(given: argparse.Namespace, folder: Path) -> Answer:
     return {name: its._asdict() for name, its in figures.items()}, [fitting.tabulate(figures, repeats)]
 
 
+def run_tls(given: argparse.Namespace, folder: Path) -> Answer:
+    repeats = MOST_REPEATS_OF_THE_QUICK_CASES
+    figures = handshakes.measure(repeats)
+    return figures._asdict(), [handshakes.tabulate(figures, repeats)]
+
+
 def run_large(given: argparse.Namespace, folder: Path) -> Answer:
     figures = large.measure(choose_sink(given.sink), folder)
     return {name: its._asdict() for name, its in figures.items()}, [large.tabulate(figures)]
@@ -112,12 +118,13 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "idle": run_idle,
     "prepare": run_prepare,
     "fit": run_fit,
+    "tls": run_tls,
     "large": run_large,
     "settings": run_settings,
     "floors": run_floors,
     "tables": run_tables,
 }
-DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "large", "settings")
+DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "tls", "large", "settings")
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
