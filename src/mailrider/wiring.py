@@ -16,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailrider.delivery.agent import DeliveryAgent
+from mailrider.delivery.inspection import Inspector
 from mailrider.delivery.profile import Profile, make_profile
+from mailrider.delivery.security import make_security
 from mailrider.events import Observer, Warned
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
@@ -28,6 +30,7 @@ from mailrider.resolver.cache import CachingResolver
 from mailrider.resolver.hostname import family_of
 from mailrider.resolver.interfaces import read_interface_addresses
 from mailrider.resolver.native import ask_system
+from mailrider.resolver.recording import RecordingResolver
 from mailrider.resolver.reply_filter import FilteringResolver
 from mailrider.resolver.stub import StubResolver
 from mailrider.resolver.system import configure
@@ -103,6 +106,14 @@ class Engine:
             if self._draining:
                 agent.drain()
         return agent
+
+    def inspector(self, transport: Transport, service: str) -> Inspector:
+        """Who looks at destinations as the agent of a transport and service would."""
+        profile = self.profile(transport, service)
+        resolver = RecordingResolver(self._resolver_for(profile))
+        directory = Directory(resolver, _route_policy(profile.settings, self._warn), _roads(profile))
+        security = make_security(profile.settings, resolver, self.clock, self._warn)
+        return Inspector(profile, directory, security, self._wheel, self.clock)
 
     def _warn(self, text: str) -> None:
         self.observer(Warned(text))

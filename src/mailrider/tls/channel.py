@@ -162,6 +162,10 @@ class Channel:
         return self._kept if same else None
 
     def _judge(self) -> PeerFacts:
+        return judge(self.shown_chain(), self._objections, self._terms, self._relay)
+
+    def shown_chain(self) -> list[bytes]:
+        """The certificates that the peer has shown in this handshake, DER, its own first; none in a resumed session."""
         from cryptography.hazmat.primitives.serialization import Encoding
 
         leaf = self._connection.get_peer_certificate(as_cryptography=True)
@@ -169,7 +173,7 @@ class Channel:
         shown = [each.public_bytes(Encoding.DER) for each in chain]
         if leaf is not None and not shown:
             shown = [leaf.public_bytes(Encoding.DER)]
-        return judge(shown, self._objections, self._terms, self._relay)
+        return shown
 
     def _find_group(self) -> str:
         name = self._connection.get_group_name()
