@@ -57,6 +57,8 @@ def test_two_processes_do_not_meet() -> None:
     assert one.new_queue_id() != other.new_queue_id()
 
 
-@pytest.mark.parametrize("text", ["", "z", "ABC", "4VKqrG0000z", "0000000000z0001", "NOQUEUE", "9" * 10 + "z" + "9" * 40, "é" * 15])
+@pytest.mark.parametrize(
+    "text", ["", "z", "ABC", "4VKqrG0000z", "0000000000z0001", "NOQUEUE", "9" * 10 + "z" + "9" * 40, "é" * 15]
+)
 def test_what_is_no_id(text: str) -> None:
     assert key_of(text) is None

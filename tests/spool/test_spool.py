@@ -7,6 +7,24 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.spool.fillings import (
+    BOUNCED,
+    DEFERRED,
+    FILLINGS,
+    FULL_SUBMISSION,
+    SENT,
+    START_SECONDS,
+    Filling,
+    finished,
+    notice,
+    numbers,
+    only,
+    put,
+    run,
+    submission,
+    take,
+    text_of,
+)
 
 from mailrider.errors import ContentUnreadable, WrongUsage
 from mailrider.model.request import Recipient
@@ -25,24 +43,6 @@ from mailrider.spool.spool import (
     Selection,
     Spool,
     Stir,
-)
-from tests.spool.fillings import (
-    BOUNCED,
-    DEFERRED,
-    FILLINGS,
-    FULL_SUBMISSION,
-    SENT,
-    START_SECONDS,
-    Filling,
-    finished,
-    notice,
-    numbers,
-    only,
-    put,
-    run,
-    submission,
-    take,
-    text_of,
 )
 
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * (SMALL_OCTETS // 8)
@@ -136,7 +136,7 @@ def test_a_door_that_breaks_off_leaves_nothing(filling: Filling, before: int) ->
                     await spool.accept(submission(), content)
             assert await spool.list() == ()
             assert (await spool.stats()).messages == 0
-        assert not [path for path in filling.folder.glob("content/*")]
+        assert not list(filling.folder.glob("content/*"))
 
     run(go())
 
@@ -193,7 +193,7 @@ def test_a_message_is_gone_with_its_last_recipient(filling: Filling) -> None:
             assert await spool.content(identity) is None
             with pytest.raises(ContentUnreadable):
                 text_of(lease)
-        assert not [path for path in filling.folder.glob("content/*")]
+        assert not list(filling.folder.glob("content/*"))
         async with filling.open() as spool:
             assert await spool.lease() == ()
 
@@ -544,7 +544,7 @@ def test_delete(filling: Filling) -> None:
                 text_of(lease)
             assert [message.queue_id for message in await spool.list()] == [other]
             assert await spool.lease() == ()
-        assert not [path for path in filling.folder.glob("content/*")]
+        assert not list(filling.folder.glob("content/*"))
 
     run(go())
 

@@ -31,13 +31,13 @@ class Mode(enum.Enum):
     NOTHING = "-bh"
 
 
-WITH_VALUE = frozenset("ABCFLNORVXbfhpr")
+WITH_VALUE = frozenset("ABCFLNORVXbefhpr")
 """Options that always have a value, attached or as the next argument."""
 
-IGNORED = frozenset("GUcemnvx")
+IGNORED = frozenset("GUcmnvx")
 """Options without a value that change nothing here."""
 
-IGNORED_WITH_VALUE = frozenset("ALXhp")
+IGNORED_WITH_VALUE = frozenset("ALXehp")
 
 _MODES = {
     "m": Mode.SUBMIT, "p": Mode.LIST, "s": Mode.STAND_ALONE, "i": Mode.ALIASES, "h": Mode.NOTHING, "H": Mode.NOTHING,

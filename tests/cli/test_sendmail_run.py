@@ -1,0 +1,206 @@
+"""`mailrider sendmail` from standard input to the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from mailrider.cli import sendmail_run
+from mailrider.cli.main import main
+from mailrider.cli.sendmail_run import format_date, run_sendmail
+from mailrider.errors import WrongUsage
+from mailrider.model.request import BodyType, Notify
+from mailrider.spool.files import Files
+from mailrider.spool.opening import open_spool
+from mailrider.spool.spool import Order, Selection, StoredMessage
+
+
+class Site:
+    """A directory with main.cf, and the queue that it names."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.queue = str(folder / "queue")
+        self._monkeypatch = monkeypatch
+        (folder / "main.cf").write_text(
+            f"queue_directory = {self.queue}\nmyhostname = host.example\nmyorigin = example.com\nmessage_size_limit = 100000\n"
+            "smtputf8_enable = yes\n"
+        )
+        monkeypatch.setattr(sendmail_run, "_who_calls", lambda: ("joe", "Joe Doe"))
+        monkeypatch.delenv("NAME", raising=False)
+
+    def send(self, text: bytes, *arguments: str) -> int:
+        stream = io.TextIOWrapper(io.BytesIO(text))
+        self._monkeypatch.setattr("sys.stdin", stream)
+        return run_sendmail(["-C", str(self.folder), *arguments])
+
+    def kept(self) -> list[tuple[StoredMessage, bytes]]:
+        async def go() -> list[tuple[StoredMessage, bytes]]:
+            found = []
+            async with open_spool(self.queue) as spool:
+                for message in await spool.list():
+                    content = await spool.content(message.queue_id)
+                    assert content is not None
+                    found.append((message, b"".join(content.chunks())))
+            return found
+
+        return asyncio.run(go())
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path, monkeypatch)
+
+
+def test_a_plain_message(site: Site) -> None:
+    assert site.send(b"Subject: x\n\nHello\n", "b@b.example", "mary") == 0
+    ((message, text),) = site.kept()
+    assert message.envelope.sender == "joe@example.com"
+    assert [one.address for one in message.envelope.recipients] == ["b@b.example", "mary@example.com"]
+    assert (message.origin, message.envelope.body, message.envelope.smtputf8) == ("sendmail", BodyType.UNKNOWN, False)
+    date = re.escape(format_date(message.arrival_seconds)).encode()
+    identity = message.queue_id.encode()
+    assert re.fullmatch(
+        rb"Received: by host\.example \(Postfix, from userid \d+\)\r\n\tid %b; %b\r\n"
+        rb"Subject: x\r\n"
+        rb"Message-Id: <%b@host\.example>\r\nDate: %b\r\nFrom: Joe Doe <joe@example\.com>\r\n"
+        rb"\r\nHello\r\n" % (identity, date, identity, date),
+        text,
+    )
+
+
+def test_recipients_of_the_header_are_added(site: Site) -> None:
+    text = b"To: a@b.example\nBcc: Mary <mary>, A@B.example\n\nx\n"
+    assert site.send(text, "-t", "-i", "c@c.example", "-N", "success", "-R", "hdrs", "-V", "id") == 0
+    ((message, kept),) = site.kept()
+    assert [one.address for one in message.envelope.recipients] == ["c@c.example", "A@B.example", "mary@example.com"]
+    assert {one.notify for one in message.envelope.recipients} == {Notify.SUCCESS}
+    assert (message.envelope.ret, message.envelope.envid) == ("hdrs", "id")
+    assert b"Bcc" not in kept
+
+
+@pytest.mark.parametrize("sender", ["", "<>"])
+def test_the_null_sender(site: Site, sender: str) -> None:
+    assert site.send(b"", "-f", sender, "b@b.example") == 0
+    ((message, text),) = site.kept()
+    assert message.envelope.sender == ""
+    assert b"\r\nFrom: MAILER-DAEMON@example.com\r\n" in text
+
+
+def test_a_name_on_the_command_line_goes_first(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "From Outside")
+    site.send(b"\n", "-f", "x@y.example", "-F", "The Name", "b@b.example")
+    site.send(b"\n", "-f", "Mister X <x@y.example>", "b@b.example")
+    (_, one), (message, other) = site.kept()
+    assert b"From: The Name <x@y.example>" in one
+    assert b"From: From Outside <x@y.example>" in other
+    assert message.envelope.sender == "x@y.example"
+
+
+def test_eight_bit_labels_and_utf8(site: Site) -> None:
+    site.send(b"Content-Transfer-Encoding: 8bit\n\n\xc3\xa4\n", "b@b.example")
+    site.send(b"\n\xc3\xa4\n", "-B", "8BITMIME", "b@b.example")
+    site.send("Subject: ä\n\n".encode(), "b@b.example")
+    site.send("Subject: ä\n\n".encode(), "-O", "smtputf8=no", "-O", "requiretls=yes", "b@b.example")
+    site.send("Subject: ä\n\n".encode("latin-1"), "b@b.example")
+    envelopes = [message.envelope for message, _ in site.kept()]
+    assert [one.body for one in envelopes] == [BodyType.EIGHT_BIT] * 2 + [BodyType.UNKNOWN] * 3
+    assert [one.smtputf8 for one in envelopes] == [False, False, True, False, False]
+    assert [one.requiretls for one in envelopes] == [False, False, False, True, False]
+
+
+def test_nobody_to_send_to(site: Site) -> None:
+    with pytest.raises(WrongUsage, match="No recipient addresses found in message header"):
+        site.send(b"Subject: x\n\n", "-t")
+    with pytest.raises(WrongUsage, match="must be specified on the command line or via the -t option"):
+        site.send(b"Subject: x\n\n")
+    with pytest.raises(WrongUsage, match="control character"):
+        site.send(b"\n", "a\x01@b.example")
+    assert not os.path.exists(site.queue)
+
+
+def test_a_message_over_the_limit(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert site.send(b"\n" + b"0123456789" * 20_000, "b@b.example") == 69
+    assert "message file too big" in capsys.readouterr().err
+    assert site.kept() == []
+    assert os.listdir(Path(site.queue) / "content") == []
+
+
+def test_a_large_message_within_the_limit(site: Site) -> None:
+    assert site.send(b"Subject: x\n\n" + b"01234567\n" * 10_000, "b@b.example") == 0
+    ((message, text),) = site.kept()
+    assert message.size_octets == len(text) > 100_000
+
+
+def test_a_full_disk(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Files, "free_octets", lambda files: 1000)
+    assert site.send(b"Subject: x\n\n", "b@b.example") == 75
+    assert "insufficient system storage" in capsys.readouterr().err
+
+
+def test_a_queue_that_is_not_ours(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(*arguments: object, **more: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("mailrider.spool.sqlite_schema.os.open", refuse)
+    assert site.send(b"Subject: x\n\n", "b@b.example") == 77
+    assert "cannot open the queue" in capsys.readouterr().err
+
+
+def test_flushing(site: Site) -> None:
+    site.send(b"\n", "a@a.example")
+    site.send(b"\n", "b@b.example")
+
+    async def hold_back() -> None:
+        async with open_spool(site.queue) as spool:
+            await spool.administer(Order.HOLD, Selection(everything=True))
+            await spool.administer(Order.RELEASE, Selection(everything=True))
+
+    asyncio.run(hold_back())
+    first = site.kept()[0][0].queue_id
+    for arguments in (["-q"], [f"-qI{first}"], ["-qRb.example"]):
+        assert site.send(b"", *arguments) == 0
+
+
+def test_listing(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert site.send(b"", "-bp") == 0
+    assert capsys.readouterr().out == "Mail queue is empty\n"
+    site.send(b"\n", "b@b.example")
+    assert site.send(b"", "-bp") == 0
+    out = capsys.readouterr().out
+    assert "b@b.example" in out
+    assert out.startswith("-Queue ID-")
+
+
+@pytest.mark.parametrize("argument", ["-bi", "-I", "-bh"])
+def test_what_there_is_nothing_to_do_for(site: Site, argument: str) -> None:
+    assert site.send(b"", argument) == 0
+    assert not os.path.exists(site.queue)
+
+
+def test_it_is_a_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Subject: x\n\n")))
+    with pytest.raises(SystemExit) as ended:
+        main(["sendmail", "-C", str(site.folder), "-t", "-oi", "-f", "a@b.example", "--", "b@b.example"])
+    assert ended.value.code == 0
+    assert len(site.kept()) == 1
+
+
+def test_dates(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        monkeypatch.setenv("TZ", "XYZ+3:30")
+        time.tzset()
+        assert format_date(1_795_369_368.5) == "Sun, 22 Nov 2026 14:12:48 -0330 (XYZ)"
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
+        assert format_date(0) == "Thu,  1 Jan 1970 00:00:00 +0000 (UTC)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
