@@ -297,3 +297,20 @@ def test_a_delivery_that_is_given_up_in_the_middle_of_a_handshake_leaves_nothing
             await peer.wait_until_alone()
 
     run(main())
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_reply_to_what_we_have_not_said_yet(tmp_path: Path, blocks: bool) -> None:
+    early = Rule(match="^EHLO", nth=1, raw=b"250-mx\r\n250 STARTTLS\r\n")
+    twice = Rule(match="^EHLO", nth=1, raw=b"250 mx\r\n250 2.1.0 Ok\r\n")
+    settings = {"smtp_tls_security_level": "encrypt", "smtp_tls_block_early_mail_reply": blocks}
+    place = Place(tmp_path, early, twice, **settings)
+    (report,) = place.deliver()
+    if blocks:
+        assert brief(report) == ["deferred 4.7.0 unexpected server message"]
+        assert place.scene.warnings == [
+            "server 127.0.0.1[127.0.0.1] violates smtp_tls_block_early_mail_reply policy"
+        ]
+        assert not any(command.startswith("MAIL") for command in place.peer.sessions[0].commands)
+    else:
+        assert any(command.startswith("MAIL") for command in place.peer.sessions[0].commands)

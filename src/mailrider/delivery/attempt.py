@@ -19,6 +19,7 @@ from mailrider.events import Warned
 from mailrider.model import status as status_code
 from mailrider.model.request import DeliveryRequest
 from mailrider.smtp.chunked import ChunkedTransaction
+from mailrider.smtp.handshake import take_leave
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import Reply
 from mailrider.smtp.transaction import Transaction
@@ -66,6 +67,8 @@ async def attempt(
         await progress.fail_all(_too_large(request, session), session, last_server=is_last())
         progress.had_complete_session = True
         return DONE
+    if not reused and session.tls is not None and await _is_cut_in(session, progress, is_last):
+        return DONE
     indexes = list(progress.ledger.open)
     progress.setup_seconds = progress.clock.wall_seconds()
     try:
@@ -107,6 +110,21 @@ def _take_back(transaction: Transaction, session: Session, progress: Progress) -
         return Course.DEAD
     progress.observer(Warned(f"host {session.peer} does not read what rides behind the end of a message", queue_id))
     return Course.NO_STREAM
+
+
+async def _is_cut_in(session: Session, progress: Progress, is_last: Callable[[], bool]) -> bool:
+    """A reply inside TLS to what we have not said yet: somebody may have put commands of his own in front of ours
+    (`smtp_tls_block_early_mail_reply`, CVE-2009-3555).  True where nothing is sent for that.
+    """
+    profile, connection = progress.profile, session.connection
+    if not profile.settings.smtp_tls_block_early_mail_reply or not connection.is_addressed():
+        return False
+    parameter = f"{profile.transport.value}_tls_block_early_mail_reply"
+    progress.observer(Warned(f"server {session.peer} violates {parameter} policy"))
+    failure = Failure(Scope.SITE, status_code.UNEXPECTED_MESSAGE, "unexpected server message")
+    await progress.fail_all(failure, session, last_server=is_last())
+    connection.run(take_leave(connection.wire, await_reply=profile.await_quit))
+    return True
 
 
 def _too_large(request: DeliveryRequest, session: Session) -> Failure:

@@ -103,7 +103,7 @@ class Connection:
     def reusable(self) -> bool:
         """Fit for another transaction: nothing has gone wrong and nothing unasked has come in."""
         wire = self._wire
-        return wire.reusable and not wire.garbled and not self.gone and not self._ended and not self._is_addressed()
+        return wire.reusable and not wire.garbled and not self.gone and not self._ended and not self.is_addressed()
 
     @property
     def is_idle(self) -> bool:
@@ -383,10 +383,10 @@ class Connection:
                 self._holds_back = True
         elif self._pieces is None:
             self._octets_arrived()
-        if self._countdown.is_resting and self._is_addressed():
+        if self._countdown.is_resting and self.is_addressed():
             self._break(ConnectionLost("the peer speaks out of turn"))
 
-    def _is_addressed(self) -> bool:
+    def is_addressed(self) -> bool:
         """The peer says something that nobody has asked for."""
         unasked = len(self._wire.arrived) - len(self._wire.awaited)
         return unasked > 0 or (unasked == 0 and not self._parser.is_between_replies)

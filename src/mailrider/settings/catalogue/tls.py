@@ -147,7 +147,7 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_block_early_mail_reply = Flag(
         "no", "Take a reply to MAIL that came too early for an attack.",
-        since="2.7", in_effect=False,
+        since="2.7", in_effect=True,
     )  # fmt: skip
     smtp_tls_note_starttls_offer = Flag(
         "no", "Log when a server offers STARTTLS and it is not used.",
