@@ -18,8 +18,10 @@ from typing import NamedTuple
 from mailrider.model.server import Server
 from mailrider.model.tls import TlsLevel
 from mailrider.resolver.answer import Record
+from mailrider.tls.terms import TlsTerms
 from mailrider.trust.dane import Dane
 from mailrider.trust.demands import DaneDemand, Demands, Place, make_terms
+from mailrider.trust.entry import Entry
 from mailrider.trust.mta_sts_finder import StsPolicies
 from mailrider.trust.mta_sts_ruling import describe_finding, make_ruling
 from mailrider.trust.policy import NoPolicy, Policy, Source, SourceKind
@@ -38,6 +40,10 @@ _BELOW_STS = frozenset({TlsLevel.NONE, TlsLevel.MAY, TlsLevel.ENCRYPT, TlsLevel.
 """Levels that prove less than an MTA-STS policy, or something else."""
 
 
+TERMS_LIMIT = 1000
+"""Servers whose terms are remembered, about 1 kB each."""
+
+
 class Tables(NamedTuple):
     """The tables of a transport; None where there is none.  The second counts only without the first."""
 
@@ -48,10 +54,11 @@ class Tables(NamedTuple):
 class TrustEngine:
     """What servers must prove to one transport."""
 
-    __slots__ = ("_dane", "_demands", "_plain", "_sts", "_tables", "_warn")
+    __slots__ = ("_dane", "_demands", "_known", "_plain", "_sts", "_tables", "_warn")
 
     def __init__(self, demands: Demands, tables: Tables, dane: Dane, warn: Warn, sts: StsPolicies | None = None) -> None:
         self._demands = demands
+        self._known: dict[tuple[TlsLevel, Place, DaneDemand | None], TlsTerms] = {}
         self._sts = sts
         self._tables = tables
         self._dane = dane
@@ -113,6 +120,21 @@ class TrustEngine:
         if self._sts is not None:
             await self._sts.close()
 
+    def _make_terms(
+        self, level: TlsLevel, entry: Entry | None, place: Place, demand: DaneDemand | None
+    ) -> TlsTerms | NoPolicy:
+        """`make_terms`; what the parameters alone say of a server is remembered, since every message asks for it."""
+        key = (level, place, demand)
+        known = self._known.get(key) if entry is None else None
+        if known is not None:
+            return known
+        terms = make_terms(self._demands, level, entry, place, demand, self._warn)
+        if entry is None and isinstance(terms, TlsTerms):
+            if len(self._known) >= TERMS_LIMIT:
+                self._known.clear()
+            self._known[key] = terms
+        return terms
+
     def _find_ruling(self, nexthop: str, server: Server) -> Ruling | NoPolicy | None:
         policies, sites = self._tables
         if policies is not None:
@@ -135,7 +157,7 @@ class TrustEngine:
         source = ruling.source if ruling is not None else Source(SourceKind.SETTING, title, text=text)
         if level is TlsLevel.NONE:
             return Policy(level, source, requested=requested, reason=reason)
-        terms = make_terms(demands, level, entry, place, demand, self._warn)
+        terms = self._make_terms(level, entry, place, demand)
         if isinstance(terms, NoPolicy):
             return terms
         external = entry.external if entry is not None else None

@@ -154,6 +154,8 @@ def make_terms(
     """The terms of a level above none at one server; `entry` is what a policy table says about it."""
     entry = entry if entry is not None else Entry(level)
     handshake = _make_handshake(demands, level, entry, place)
+    if entry.rpk:
+        warn(f"{place.nexthop}: enable_rpk is ignored: raw public keys are not available in this TLS library")
     name = _find_server_name(demands, level, entry, place, dane, warn)
     if isinstance(name, NoPolicy):
         return name
