@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, fitting, floors, handshakes, idle, large, preparing, settings, starting
+from benchmarks import engine, fitting, floors, handshakes, idle, large, preparing, settings, spool, starting
 from benchmarks import tables as lookups
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
@@ -100,6 +100,12 @@ def run_settings(given: argparse.Namespace, folder: Path) -> Answer:
     return figures._asdict(), [settings.tabulate(figures, repeats)]
 
 
+def run_spool(given: argparse.Namespace, folder: Path) -> Answer:
+    figures = spool.measure(given.messages, folder)
+    rates = {name: its._asdict() for name, its in figures.rates.items()}
+    return {"rates": rates, "full": figures.full._asdict()}, spool.tabulate(figures, given.messages)
+
+
 def run_floors(given: argparse.Namespace, folder: Path) -> Answer:
     profile = floors.profile_engine(given.messages, choose_sink(given.sink), folder)
     tables = floors.tabulate(profile)
@@ -121,6 +127,7 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "tls": run_tls,
     "large": run_large,
     "settings": run_settings,
+    "spool": run_spool,
     "floors": run_floors,
     "tables": run_tables,
 }
