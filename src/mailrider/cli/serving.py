@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mailrider.cli.agent_loading import load_early
 from mailrider.cli.delivering import GARBAGE_THRESHOLD
 from mailrider.cli.privileges import drop, find_owner, make_folder
 from mailrider.cli.systemd import notify_systemd, tell_reloading
@@ -24,7 +26,8 @@ from mailrider.settings import Settings
 from mailrider.wiring import choose_configuration, read_settings
 
 EX_SOFTWARE = 70
-STANDARD_OUTPUT = "/dev/stdout"
+QUEUE_MODULES = ("concurrent.futures.thread", "mailrider.api", "mailrider.spool.sqlite")
+"""What a node loads at its first use, beside what a delivery does."""
 
 Reading = Callable[[], Settings]
 
@@ -50,6 +53,7 @@ def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, wo
             outlet.give_to(owner.user_id, owner.group_id)
         _raise_descriptor_limit()
         _warn_of_settings(settings, log)
+        _load_early(settings)
         drop(owner)
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
@@ -93,6 +97,13 @@ def _raise_descriptor_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _load_early(settings: Settings) -> None:
+    """The owner of the mail may not be allowed to read what has not been loaded by now."""
+    load_early(settings)
+    for name in QUEUE_MODULES:
+        importlib.import_module(name)
 
 
 def _warn_of_settings(settings: Settings, log: NodeLog) -> None:

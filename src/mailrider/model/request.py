@@ -100,7 +100,8 @@ class DeliveryRequest(NamedTuple):
     `arrival_seconds` and `active_seconds` are wall-clock times: when the message came in and when its turn came.
     `probe`: verify the recipients, send no content.  `cache_load` / `cache_store`: whether a kept connection may be
     used and kept; None leaves it to `delivery`.  `client` holds the XFORWARD attributes of who submitted the message.
-    `turn` is there where deliveries wait for each other.
+    `turn` is there where deliveries wait for each other.  `doubtful_server` (a `Server.relay`) may have got the message
+    already, and never said so: it is tried first, and is given longer to say so.
     """
 
     envelope: Envelope
@@ -117,3 +118,4 @@ class DeliveryRequest(NamedTuple):
     cache_store: bool | None = None
     client: Mapping[str, str] = NO_CLIENT
     turn: Turn | None = None
+    doubtful_server: str = ""

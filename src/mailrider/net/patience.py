@@ -8,13 +8,17 @@ the time that `min_data_rate` grants to what has been sent, though never more th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailrider.net.deadline import NO_DEADLINE
-from mailrider.smtp.stage import Stage, TimeLimits
+from mailrider.smtp.stage import BDAT, DOT, Stage, TimeLimits
 
 PATIENCE = 10
 """How many time limits one reply may take, however slowly it drips.  smtp(8) would wait for its watchdog (five hours)."""
+
+
+DOUBT = 2
+"""How many times as long a server is waited for that may have taken the message before and was not heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,10 @@ class Patience:
     limits: TimeLimits
     per_request: bool = False
     min_data_rate: int = 500
+
+    def wait_longer(self) -> Patience:
+        """The same, but for the reply to the message `DOUBT` times as long: the last time it did not come (RFC 1047)."""
+        return replace(self, limits={**self.limits, DOT: self.limits[DOT] * DOUBT, BDAT: self.limits[BDAT] * DOUBT})
 
     def begin(self, stage: Stage | None, now: float) -> float:
         """The deadline of something that is waited for from now on."""

@@ -204,14 +204,17 @@ class Destination:
     async def _work(self) -> None:
         """One worker."""
         try:
-            while len(self._line) and not self._crew.hungry:
+            while len(self._line):
                 if self._free <= 0:
                     await self.wait_for_place()
                     self._busy -= 1  # it is ours: nobody else runs before we have looked again
-                elif (self._delay_seconds or self._paces) and await self._wait_for_departure():
                     continue
+                if self._delay_seconds or self._paces:
+                    await self._wait_for_departure()
                 else:
                     await self._do(self._line.take())
+                if self._crew.hungry:
+                    break  # others queue up for a worker
         finally:
             self._workers -= 1
             self._crew.dismiss(self if len(self._line) and self._free > 0 else None)
@@ -226,8 +229,8 @@ class Destination:
         now = self._dispatcher.clock.monotonic_seconds()
         return max([self._ready_seconds - now, 0.0, *(pace.rest_seconds(now) for pace in self._paces)])
 
-    async def _wait_for_departure(self) -> bool:
-        """Hold a place until the next departure; True where nobody waits any more."""
+    async def _wait_for_departure(self) -> None:
+        """Hold a place until the next departure, and take it."""
         now = self._dispatcher.clock.monotonic_seconds()
         pause = max([self._ready_seconds - now, 0.0, *(pace.claim(now) for pace in self._paces)])
         if pause > 0:
@@ -236,7 +239,6 @@ class Destination:
             self._busy -= 1
         if len(self._line):
             await self._do(self._line.take())
-        return True
 
     async def _do(self, consignment: Consignment) -> None:
         dispatcher, traffic = self._dispatcher, self._traffic

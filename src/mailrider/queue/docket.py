@@ -145,7 +145,7 @@ class Docket:
 
     def _notify(self, kind: Kind, fates: list[tuple[int, Outcome]]) -> None:
         recipients = {it.number: it.recipient for it in self.lease.message.recipients}
-        reports = [report_outcome(recipients[number], outcome) for number, outcome in fates]
+        reports = [report_outcome(recipients[number], _tell_way(kind, outcome)) for number, outcome in fates]
         settlements = [Settlement(number, outcome) for number, outcome in fates if number not in self._owed]
         owed = [number for number, _ in fates if number in self._owed]
         self._office.notify(self.lease, kind, reports, settlements, owed)
@@ -171,6 +171,13 @@ class Docket:
         for outcome, numbers in groups.items():
             in_doubt = InDoubt(outcome.relay, now) if outcome.in_doubt else None
             office.defer(self.lease, numbers, outcome, turn, in_doubt)
+
+
+def _tell_way(kind: Kind, outcome: Outcome) -> Outcome:
+    """A success notice says over which server it went."""
+    if kind is Kind.SUCCESS and outcome.relay != "none":
+        return outcome._replace(text=f"delivery via {outcome.relay}: {outcome.text}")
+    return outcome
 
 
 def fail_late(outcome: Outcome) -> Outcome:

@@ -43,10 +43,10 @@ class Way:
 class Portion:
     """A `queue.destination.Consignment`, and the `Recorder` of its own delivery."""
 
-    __slots__ = ("_active_seconds", "_docket", "_envelope", "_first_server", "_way", "key")
+    __slots__ = ("_active_seconds", "_docket", "_doubtful_server", "_envelope", "_way", "key")
 
     def __init__(
-        self, docket: Docket, way: Way, recipients: tuple[Recipient, ...], active_seconds: float, first_server: str = ""
+        self, docket: Docket, way: Way, recipients: tuple[Recipient, ...], active_seconds: float, doubtful_server: str = ""
     ) -> None:
         envelope = docket.lease.message.envelope
         if len(recipients) != len(envelope.recipients):
@@ -55,7 +55,7 @@ class Portion:
         self._way = way
         self._envelope: Envelope = envelope
         self._active_seconds = active_seconds
-        self._first_server = first_server
+        self._doubtful_server = doubtful_server
         name = way.name
         if way.limit == 1:
             name = f"{recipients[0].address.rpartition('@')[0].lower()}@{name}"
@@ -89,6 +89,7 @@ class Portion:
             cache_store=cache_store,
             client=message.client,
             turn=turn,
+            doubtful_server=self._doubtful_server,
         )
 
     def deliver(self, request: DeliveryRequest) -> Awaitable[DeliveryReport]:
