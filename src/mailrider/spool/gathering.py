@@ -10,11 +10,11 @@ brings the text.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import NamedTuple
 
 from mailrider.spool.files import RESERVE_OCTETS, SMALL_OCTETS, WRITE_OCTETS, Files, why_not
-from mailrider.spool.spool import NotAccepted, Unaccepted
+from mailrider.spool.spool import Chunks, NotAccepted, Unaccepted
 
 
 class Gathered(NamedTuple):
@@ -23,6 +23,26 @@ class Gathered(NamedTuple):
     octets: bytes
     size_octets: int
     descriptor: int | None
+
+
+async def gather_content(files: Files, name: str, content: Chunks) -> Gathered | NotAccepted:
+    """The text of a message, in memory or in a file that is on stable storage.  What the door raises passes through."""
+    if isinstance(content, bytes) and len(content) <= SMALL_OCTETS:
+        return Gathered(content, len(content), None)
+    gathering = Gathering(files, name)
+    try:
+        if isinstance(content, AsyncIterable):
+            async for chunk in content:
+                await gathering.add(chunk)
+        else:
+            for chunk in (content,) if isinstance(content, bytes) else content:
+                await gathering.add(chunk)
+        return await gathering.finish()
+    except BaseException as cause:
+        gathering.abandon()
+        if isinstance(cause, OSError) and gathering.has_failed:
+            return gathering.why_not(cause)
+        raise
 
 
 class Gathering:

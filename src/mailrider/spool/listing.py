@@ -3,18 +3,25 @@
 A list is read in pages by key, so that its first page costs the same however much there is, and so that no question keeps the
 database's log from being cut for long.
 
-What can go wrong: `sqlite3.Error` passes through.
+What can go wrong: `sqlite3.Error`, which `Questions` turns into `SpoolTrouble`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
+from mailrider.errors import SpoolTrouble
 from mailrider.spool.orders import condition
 from mailrider.spool.queue_id import key_of, queue_id_of
 from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient
 from mailrider.spool.spool import HELD_SECONDS, DomainCount, OpenRecipient, Selection, Stats, StoredMessage
+
+T = TypeVar("T")
 
 _PAGE = """SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message
     WHERE key > ? AND {} ORDER BY key LIMIT ?"""
@@ -26,6 +33,35 @@ _TOTALS = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(held), 0), coal
 _COUNTS = "SELECT count(*), coalesce(sum(due <= ?), 0), coalesce(sum(due > ? AND due < ?), 0) FROM recipient"
 _DOMAINS = """SELECT domain, count(*), min(arrival), min(due) FROM recipient JOIN message ON message.key = recipient.message
     GROUP BY domain ORDER BY count(*) DESC, domain"""
+
+
+class Questions:
+    """A connection for questions; each is put in a thread, one at a time, so that none holds up the event loop."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer to a question.  Raises `SpoolTrouble`."""
+
+        def answer() -> T:
+            with self._lock:
+                return question(self._connection)
+
+        try:
+            return await asyncio.to_thread(answer)
+        except sqlite3.Error as cause:
+            raise SpoolTrouble(f"the queue cannot be read: {cause}") from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def knows_file(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether a message has its text in the file of this name."""
+    return connection.execute("SELECT 1 FROM message WHERE key = ? AND filed", (key_of(name),)).fetchone() is not None
 
 
 def list_messages(connection: sqlite3.Connection, selection: Selection, after: str, limit: int) -> tuple[StoredMessage, ...]:

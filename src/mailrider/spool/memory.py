@@ -14,9 +14,10 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iter
 from typing import NamedTuple, Self
 
 from mailrider.clock import Clock
-from mailrider.errors import ContentUnreadable, WrongUsage
+from mailrider.errors import ContentUnreadable
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import Content
+from mailrider.spool.arrival import key_for, times_of
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.queue_id import QueueIds, key_of, queue_id_of
 from mailrider.spool.rows import domain_of
@@ -147,7 +148,7 @@ class MemorySpool:
 
     async def accept(self, submission: Submission, content: Chunks) -> Accepted | NotAccepted:
         """Keep a message."""
-        key = self._key_for(submission)
+        key = key_for(submission, self._ids)
         octets = content if isinstance(content, bytes) else await _join(content)
         if self._octets + len(octets) > self._limit_octets:
             return NotAccepted(Unaccepted.FULL, f"more than {self._limit_octets} octets are waiting")
@@ -156,18 +157,8 @@ class MemorySpool:
         self._keep(submission, key, octets)
         return Accepted(queue_id_of(key), len(octets))
 
-    def _key_for(self, submission: Submission) -> int:
-        if not submission.envelope.recipients:
-            raise WrongUsage("a message must have a recipient")
-        key = key_of(submission.queue_id) if submission.queue_id else self._ids.new_key()
-        if key is None:
-            raise WrongUsage(f"{submission.queue_id} is no queue id of this queue")
-        return key
-
     def _keep(self, submission: Submission, key: int, octets: bytes) -> None:
-        now = self._clock.wall_seconds()
-        arrival = submission.arrival_seconds or now
-        due = HELD_SECONDS if submission.on_hold else (submission.not_before_seconds or min(arrival, now))
+        arrival, due = times_of(submission, self._clock.wall_seconds())
         kept = self._kept[key] = _Kept(submission, octets, arrival, due)
         self._octets += len(octets)
         for number in kept.recipients:
@@ -277,7 +268,7 @@ class MemorySpool:
         return _done(Committed.REMOVED)
 
     def _take_notice(self, notice: Notice) -> bool:
-        key = self._key_for(notice.submission)
+        key = key_for(notice.submission, self._ids)
         if self._octets + len(notice.content) > self._limit_octets or key in self._kept:
             return False
         self._keep(notice.submission, key, notice.content)

@@ -1,7 +1,8 @@
 """Messages that were read lately, for batches in which many requests send the same file.
 
 A file counts as the same as long as its inode, size and modification time are, and that is looked at once in
-`FRESH_SECONDS`; so a message that is written anew is read anew soon.  Only messages that fit in memory are kept, the latest ones, `SHELF_LIMIT_OCTETS` in all.
+`FRESH_SECONDS`; so a message that is written anew is read anew soon.  Only messages that fit in memory are kept, the latest
+ones, `SHELF_LIMIT_OCTETS` in all.
 """
 
 from __future__ import annotations

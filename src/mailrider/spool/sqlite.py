@@ -15,26 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from mailrider.clock import Clock
-from mailrider.errors import SpoolTrouble, WrongUsage
+from mailrider.errors import SpoolTrouble
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import Content
 from mailrider.spool import listing, rows, sqlite_schema
+from mailrider.spool.arrival import key_for, times_of
 from mailrider.spool.changes import Change, Debt, Deferral, Doubt
-from mailrider.spool.files import SMALL_OCTETS, Files
-from mailrider.spool.gathering import Gathered, Gathering
+from mailrider.spool.files import Files
+from mailrider.spool.gathering import Gathered, gather_content
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.leasing import Candidate, Leasing, Wanted, key_of_lease, make_lease
 from mailrider.spool.orders import carry_out_order
-from mailrider.spool.queue_id import QueueIds, key_of, queue_id_of
+from mailrider.spool.queue_id import QueueIds, queue_id_of
 from mailrider.spool.spool import (
     ALL,
-    HELD_SECONDS,
     LEASED_MESSAGES_LIMIT,
     LEASED_RECIPIENTS_LIMIT,
     LISTED_LIMIT,
@@ -93,7 +92,6 @@ class SqliteSpool:
         self._ids = QueueIds(clock.wall_seconds)
         self._book = LeaseBook()
         self._writer = Writer(self._connect, self._files.has_room, self._remove_file, self._finished)
-        self._questions_lock = threading.Lock()
         self._lease_lock = asyncio.Lock()
         self._stirred = asyncio.Event()
         self._flushes = 0  # how many there had been when it was looked last
@@ -110,14 +108,14 @@ class SqliteSpool:
         try:
             self._files.open()
             self._reader = self._connect()
-            self._questions = self._connect()
+            self._questions = listing.Questions(self._connect())
             self._asked_to_flush()
         except (sqlite3.Error, OSError) as cause:
             raise SpoolTrouble(f"cannot open the queue {self._path}: {cause}") from None
         self._leasing = Leasing(self._reader, self._files.folder, self._book)
         self._writer.start()
         if self._sweeps:
-            await self._ask(lambda connection: self._files.sweep(lambda name: knows(connection, name)))
+            await self._questions.ask(lambda connection: self._files.sweep(lambda name: listing.knows_file(connection, name)))
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -135,11 +133,8 @@ class SqliteSpool:
 
     async def accept(self, submission: Submission, content: Chunks) -> Accepted | NotAccepted:
         """Keep a message."""
-        key = self._key_for(submission)
-        if isinstance(content, bytes) and len(content) <= SMALL_OCTETS:
-            gathered: Gathered | NotAccepted = Gathered(content, len(content), None)
-        else:
-            gathered = await self._gather(key, content)
+        key = key_for(submission, self._ids)
+        gathered = await gather_content(self._files, queue_id_of(key), content)
         if isinstance(gathered, NotAccepted):
             self._report(f"a message was not accepted: {gathered.text}")
             return gathered
@@ -159,36 +154,9 @@ class SqliteSpool:
         self._writer.submit(Job(change, tell))
         return await answer
 
-    def _key_for(self, submission: Submission) -> int:
-        if not submission.envelope.recipients:
-            raise WrongUsage("a message must have a recipient")
-        key = key_of(submission.queue_id) if submission.queue_id else self._ids.new_key()
-        if key is None:
-            raise WrongUsage(f"{submission.queue_id} is no queue id of this queue")
-        return key
-
-    async def _gather(self, key: int, content: Chunks) -> Gathered | NotAccepted:
-        """The text, in memory or in a file that is on stable storage."""
-        gathering = Gathering(self._files, queue_id_of(key))
-        try:
-            if isinstance(content, AsyncIterable):
-                async for chunk in content:
-                    await gathering.add(chunk)
-            else:
-                for chunk in (content,) if isinstance(content, bytes) else content:
-                    await gathering.add(chunk)
-            return await gathering.finish()
-        except BaseException as cause:
-            gathering.abandon()
-            if isinstance(cause, OSError) and gathering.has_failed:
-                return gathering.why_not(cause)
-            raise
-
     def _arrival(self, submission: Submission, key: int, gathered: Gathered) -> tuple[Change, list[Candidate]]:
         """The rows of a new message, and which of its recipients are due."""
-        now = self._clock.wall_seconds()
-        arrival = submission.arrival_seconds or now
-        due = HELD_SECONDS if submission.on_hold else (submission.not_before_seconds or min(arrival, now))
+        arrival, due = times_of(submission, self._clock.wall_seconds())
         filed = gathered.descriptor is not None
         message = rows.encode_message(submission, key, arrival, gathered.size_octets, filed=filed)
         recipients = [
@@ -210,7 +178,7 @@ class SqliteSpool:
     def _with_notice(self, notice: Notice | None) -> tuple[Change, list[Candidate]]:
         if notice is None:
             return Change(), []
-        key = self._key_for(notice.submission)
+        key = key_for(notice.submission, self._ids)
         return self._arrival(notice.submission, key, Gathered(notice.content, len(notice.content), None))
 
     # Going out
@@ -431,39 +399,24 @@ class SqliteSpool:
         self._stirred.set()
         return answer.messages
 
-    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        def answer() -> T:
-            with self._questions_lock:
-                return question(self._questions)
-
-        try:
-            return await asyncio.to_thread(answer)
-        except sqlite3.Error as cause:
-            raise SpoolTrouble(f"the queue cannot be read: {cause}") from None
-
     async def show(self, queue_id: str) -> StoredMessage | None:
         """One message with all its recipients, or None."""
-        found = await self._ask(lambda connection: listing.show_message(connection, queue_id))
+        found = await self._questions.ask(lambda connection: listing.show_message(connection, queue_id))
         return found[0] if found is not None else None
 
     async def content(self, queue_id: str) -> Content | None:
         """The text of one message, or None."""
-        found = await self._ask(lambda connection: listing.show_message(connection, queue_id))
+        found = await self._questions.ask(lambda connection: listing.show_message(connection, queue_id))
         return make_lease(self._reader, self._files.folder, found[1], ()).content if found is not None else None
 
     async def list(self, selection: Selection = ALL, after: str = "", limit: int = LISTED_LIMIT) -> tuple[StoredMessage, ...]:
         """One page of messages in the order of their arrival."""
-        return await self._ask(lambda connection: listing.list_messages(connection, selection, after, limit))
+        return await self._questions.ask(lambda connection: listing.list_messages(connection, selection, after, limit))
 
     async def stats(self) -> Stats:
         """Counts."""
         now = self._clock.wall_seconds()
-        return await self._ask(lambda connection: listing.count_messages(connection, now))
-
-
-def knows(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether a message has this file."""
-    return connection.execute("SELECT 1 FROM message WHERE key = ? AND filed", (key_of(name),)).fetchone() is not None
+        return await self._questions.ask(lambda connection: listing.count_messages(connection, now))
 
 
 def _give(answer: asyncio.Future[T], value: T) -> None:
