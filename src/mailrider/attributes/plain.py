@@ -11,7 +11,6 @@ expected.  A NUL inside a value that is written would end it, so it goes out as 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -20,6 +19,9 @@ LIST_LIMIT_OCTETS: Final = 512 * 1024
 
 NUMBER_LIMIT_DIGITS: Final = 20
 """2**64 has so many."""
+
+_SHORT_LIST: Final = 32
+"""Attributes; a delivery request has 23."""
 
 _INT_SPAN = 1 << 32
 _LONG_SPAN = 1 << 64
@@ -83,6 +85,21 @@ class AttributeReader:
     def take(self) -> Attributes | None:
         """The next list, or None where its end has not come yet.  Raises `MalformedAttributes`."""
         octets, position = self._octets, self._position
+        # Nearly every list is short, and one split is a tenth of the work of looking for each end.
+        fields = (octets[position:] if position else octets).split(b"\0", _SHORT_LIST * 2)
+        names = fields[:-1:2]
+        if b"" in names:
+            end = names.index(b"")
+            taken = fields[: end * 2]
+            self._position = position + sum(map(len, taken)) + end * 2 + 1
+            return Attributes(list(zip(names[:end], taken[1::2], strict=True)))
+        if len(fields) > _SHORT_LIST * 2:
+            return self._take_long()
+        self._refuse_overlong()
+        return None
+
+    def _take_long(self) -> Attributes | None:
+        octets, position = self._octets, self._position
         find = octets.find
         pairs: list[Pair] = []
         while True:
@@ -92,12 +109,14 @@ class AttributeReader:
                 return Attributes(pairs)
             value_end = find(b"\0", name_end + 1) if name_end >= 0 else -1
             if value_end < 0:
-                break
+                self._refuse_overlong()
+                return None
             pairs.append((octets[position:name_end], octets[name_end + 1 : value_end]))
             position = value_end + 1
-        if len(octets) - self._position > LIST_LIMIT_OCTETS:
+
+    def _refuse_overlong(self) -> None:
+        if self.pending_octets > LIST_LIMIT_OCTETS:
             raise MalformedAttributes(f"an attribute list of more than {LIST_LIMIT_OCTETS} octets")
-        return None
 
 
 class Attributes:
@@ -115,7 +134,7 @@ class Attributes:
             raise MalformedAttributes(f"the attribute {names[0].decode()} is missing")
         name, value = self.pairs[self._position]
         if name not in names:
-            raise MalformedAttributes(f"the attribute {_show(name)} stands where {names[0].decode()} should")
+            raise MalformedAttributes(f"the attribute {show_octets(name)} stands where {names[0].decode()} should")
         self._position += 1
         return value
 
@@ -125,32 +144,46 @@ class Attributes:
 
     def integer(self, *names: bytes) -> int:
         """A number of 32 bits, with its sign."""
-        return self._number(_INT_SPAN, names)
+        return parse_integer(self.text(*names))
 
     def long(self, *names: bytes) -> int:
         """A number of 64 bits, with its sign."""
-        return self._number(_LONG_SPAN, names)
+        return parse_long(self.text(*names))
 
     def data(self, *names: bytes) -> bytes:
         """Octets that were written as base64."""
-        value = self.octets(*names)
-        try:
-            return base64.b64decode(value, validate=True)
-        except binascii.Error:
-            raise MalformedAttributes(f"the attribute {names[0].decode()} is no base64: {_show(value)}") from None
+        return parse_data(self.text(*names))
 
     def end(self) -> None:
         """There must be nothing more."""
         if self._position < len(self.pairs):
-            raise MalformedAttributes(f"unexpected attribute {_show(self.pairs[self._position][0])}")
-
-    def _number(self, span: int, names: tuple[bytes, ...]) -> int:
-        value = self.octets(*names)
-        if not value.isdigit() or len(value) > NUMBER_LIMIT_DIGITS or (number := int(value)) >= span:
-            raise MalformedAttributes(f"the attribute {names[0].decode()} is no number: {_show(value)}")
-        return number - span if number >= span >> 1 else number
+            raise MalformedAttributes(f"unexpected attribute {show_octets(self.pairs[self._position][0])}")
 
 
-def _show(octets: bytes) -> str:
+def parse_integer(text: str) -> int:
+    """A number of 32 bits, with its sign.  Raises `MalformedAttributes`, as do all of these."""
+    return _parse_number(text, _INT_SPAN)
+
+
+def parse_long(text: str) -> int:
+    """A number of 64 bits, with its sign."""
+    return _parse_number(text, _LONG_SPAN)
+
+
+def parse_data(text: str) -> bytes:
+    """Octets that were written as base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise MalformedAttributes(f"no base64: {show_octets(text.encode('utf-8', 'surrogateescape'))}") from None
+
+
+def _parse_number(text: str, span: int) -> int:
+    if not (text.isdigit() and text.isascii()) or len(text) > NUMBER_LIMIT_DIGITS or (number := int(text)) >= span:
+        raise MalformedAttributes(f"no number: {show_octets(text.encode('utf-8', 'surrogateescape'))}")
+    return number - span if number >= span >> 1 else number
+
+
+def show_octets(octets: bytes) -> str:
     """The beginning of what came in, for a log."""
     return "".join([chr(octet) if 32 <= octet < 127 else "?" for octet in octets[:60]])

@@ -30,8 +30,10 @@ TLS: Final = (
     "cryptography.x509", "cryptography.exceptions", "cryptography.hazmat.primitives.serialization", "OpenSSL.SSL",
 )  # fmt: skip
 LOGIN: Final = (
-    "mailrider.sasl.scram", "mailrider.sasl.digest_md5", "mailrider.sasl.cram_md5", "mailrider.sasl.simple", "scramp.utils",
+    "mailrider.sasl.scram", "mailrider.sasl.digest_md5", "mailrider.sasl.cram_md5", "mailrider.sasl.simple",
+    "mailrider.sasl.ntlm", "mailrider.sasl.kerberos", "scramp.utils", "sqlite3", "hashlib", "spnego", "gssapi",
 )  # fmt: skip
+TOKENS: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi")
 
 
 def load_early(settings: Settings) -> None:
@@ -41,8 +43,8 @@ def load_early(settings: Settings) -> None:
         names += TLS
     if any("_sasl_" in name for name in settings.entries):
         names += LOGIN
-        if any("token" in name for name in settings.entries):
-            names += ["httpx", "sqlite3"]
+        if any("token" in entry.name or "token" in entry.value for entry in settings.entries.values()):
+            names += TOKENS
     for name in names:
         with suppress(ImportError):
             importlib.import_module(name)

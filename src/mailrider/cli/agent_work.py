@@ -80,7 +80,7 @@ async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
     worker = Worker(
         plan.listeners,
         lifeline,
-        errands.run,
+        errands.begin,
         errands.greeting,
         most_at_once=min(most_at_once, plan.most_at_once or most_at_once),
         activity=slot,

@@ -34,7 +34,7 @@ _LONG = ("--transport", "--workers", "--most-at-once")
 
 
 class MasterOrders(NamedTuple):
-    """What master(8) and master.cf want.  `workers` 0 leaves it to the number of processors."""
+    """What master(8) and master.cf want.  `workers` 0 leaves it to the default."""
 
     service: str
     transport: Transport

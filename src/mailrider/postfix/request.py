@@ -13,7 +13,18 @@ import re
 import struct
 from typing import Final, NamedTuple
 
-from mailrider.attributes.plain import AttributeReader, Attributes, Long, MalformedAttributes, encode_attributes, encode_data
+from mailrider.attributes.plain import (
+    AttributeReader,
+    Attributes,
+    Long,
+    MalformedAttributes,
+    encode_attributes,
+    encode_data,
+    parse_data,
+    parse_integer,
+    parse_long,
+    show_octets,
+)
 
 GREETING: Final = encode_attributes([("protocol", "delivery_request_protocol")])
 """What an agent says first, since Postfix 3.6."""
@@ -200,49 +211,61 @@ def stamp_handed(times: Times, now_seconds: float) -> Times:
     return times._replace(handed_seconds=now_seconds, octets=_TIMES.pack(*fields))
 
 
+_HEAD = (
+    b"flags", b"queue_name", b"queue_id", b"offset", b"size", b"nexthop", b"encoding", b"smtputf8", b"sender", b"envelope_id",
+    b"ret_flags", b"time", b"log_client_name", b"log_client_address", b"log_client_port", b"log_protocol_name",
+    b"log_helo_name", b"sasl_method", b"sasl_username", b"sasl_sender", b"log_ident", b"rewrite_context", b"recipient_count",
+)  # fmt: skip
+_OPTIONS_PLACE = _HEAD.index(b"smtputf8")
+_NEWER_HEAD = (*_HEAD[:_OPTIONS_PLACE], b"sendopts", *_HEAD[_OPTIONS_PLACE + 1 :])
+
+
 def _read_head(attributes: Attributes) -> tuple[QueueRequest, int]:
-    text, integer, long = attributes.text, attributes.integer, attributes.long
-    flags = integer(b"flags")
-    queue_name, queue_id = text(b"queue_name"), text(b"queue_id")
+    names = tuple([name for name, _ in attributes.pairs])
+    if names not in (_HEAD, _NEWER_HEAD):
+        raise MalformedAttributes(_find_fault(names))
+    (
+        flags, queue_name, queue_id, offset, size, nexthop, encoding, options, sender, envid, ret, times, client_name,
+        client_address, client_port, protocol, helo, sasl_method, sasl_username, sasl_sender, log_ident, context, count,
+    ) = [value.decode("utf-8", "surrogateescape") for _, value in attributes.pairs]  # fmt: skip
     if not _QUEUE_NAME.match(queue_name) or not _QUEUE_ID.match(queue_id):
         raise MalformedAttributes("a queue name or a queue id that no file can have")
-    offset, size = long(b"offset"), long(b"size")
-    nexthop, encoding = text(b"nexthop"), text(b"encoding")
-    # A list of the wrong length is refused further down.
-    options_name = attributes.pairs[7][0].decode("ascii", "replace") if len(attributes.pairs) > 7 else ""
     request = QueueRequest(
-        flags=flags,
+        flags=parse_integer(flags),
         queue_name=queue_name,
         queue_id=queue_id,
-        offset=offset,
-        size_octets=size,
+        offset=parse_long(offset),
+        size_octets=parse_long(size),
         nexthop=nexthop,
         encoding=encoding,
-        options=integer(b"smtputf8", b"sendopts"),
-        options_name=options_name,
-        sender=text(b"sender"),
-        envid=text(b"envelope_id"),
-        ret=integer(b"ret_flags"),
-        times=_read_times(attributes.data(b"time")),
-        client=Client(
-            text(b"log_client_name"),
-            text(b"log_client_address"),
-            text(b"log_client_port"),
-            text(b"log_protocol_name"),
-            text(b"log_helo_name"),
-        ),
-        login=Login(text(b"sasl_method"), text(b"sasl_username"), text(b"sasl_sender")),
-        log_ident=text(b"log_ident"),
-        rewrite_context=text(b"rewrite_context"),
+        options=parse_integer(options),
+        options_name=names[_OPTIONS_PLACE].decode("ascii"),
+        sender=sender,
+        envid=envid,
+        ret=parse_integer(ret),
+        times=_read_times(parse_data(times)),
+        client=Client(client_name, client_address, client_port, protocol, helo),
+        login=Login(sasl_method, sasl_username, sasl_sender),
+        log_ident=log_ident,
+        rewrite_context=context,
         recipients=(),
     )
-    count = integer(b"recipient_count")
-    attributes.end()
-    if not 0 < count <= RECIPIENTS_LIMIT:
-        raise MalformedAttributes(f"a request for {count} recipients")
-    if offset < 0 or size < 0:
+    expected = parse_integer(count)
+    if not 0 < expected <= RECIPIENTS_LIMIT:
+        raise MalformedAttributes(f"a request for {expected} recipients")
+    if request.offset < 0 or request.size_octets < 0:
         raise MalformedAttributes("a content that begins before the file or has less than no octets")
-    return request, count
+    return request, expected
+
+
+def _find_fault(names: tuple[bytes, ...]) -> str:
+    """Which attribute is not where it should be."""
+    for place, wanted in enumerate(_HEAD):
+        if place >= len(names):
+            return f"the attribute {wanted.decode()} is missing"
+        if names[place] not in (wanted, _NEWER_HEAD[place]):
+            return f"the attribute {show_octets(names[place])} stands where {wanted.decode()} should"
+    return f"unexpected attribute {show_octets(names[len(_HEAD)])}"
 
 
 def _read_recipient(attributes: Attributes) -> QueuedRecipient:

@@ -15,8 +15,8 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 ACCEPTED_AT_ONCE: Final = 16
 """Connections that are accepted in one round of the event loop."""
@@ -53,13 +53,16 @@ def count_errands(limit: int = MOST_AT_ONCE) -> int:
 
 
 class Worker:
-    """Belongs to the running event loop.  `run_errand` serves one connection and closes it."""
+    """Belongs to the running event loop.
+
+    `begin_errand` serves a connection and closes it; it gets a function to call when that is done.
+    """
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
         lifeline: int,
-        run_errand: Callable[[socket.socket], Coroutine[Any, Any, None]],
+        begin_errand: Callable[[socket.socket, Callable[[], None]], None],
         greeting: bytes,
         *,
         most_at_once: int,
@@ -68,12 +71,11 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._listeners = tuple(listeners)
         self._lifeline = lifeline
-        self._run_errand = run_errand
+        self._begin_errand = begin_errand
         self._greeting = greeting
         self._most_at_once = most_at_once
         self._activity = activity
-        # Tasks are held here, since an event loop holds them weakly.
-        self._errands: set[asyncio.Task[None]] = set()
+        self._busy = 0
         self._served = 0
         self._accepting = False
         self._draining = False
@@ -118,7 +120,7 @@ class Worker:
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
-            if len(self._errands) >= self._most_at_once:
+            if self._busy >= self._most_at_once:
                 self._pause()
                 return
             try:
@@ -135,21 +137,18 @@ class Worker:
             connection.close()  # the queue manager has changed its mind
             return
         self._served += 1
-        errand = self._loop.create_task(self._run_errand(connection))
-        self._errands.add(errand)
-        errand.add_done_callback(self._end)
-        self._activity.note(len(self._errands), self._served)
+        self._busy += 1
+        self._activity.note(self._busy, self._served)
+        self._begin_errand(connection, self._end)
 
-    def _end(self, errand: asyncio.Task[None]) -> None:
-        self._errands.discard(errand)
-        if not errand.cancelled():
-            errand.exception()  # whoever runs errands has told it already
-        self._activity.note(len(self._errands), self._served)
+    def _end(self) -> None:
+        self._busy -= 1
+        self._activity.note(self._busy, self._served)
         if self._draining:
             self._finish_if_idle()
-        elif not self._accepting and len(self._errands) < self._most_at_once:
+        elif not self._accepting and self._busy < self._most_at_once:
             self._resume()
 
     def _finish_if_idle(self) -> None:
-        if not self._errands and not self._done.done():
+        if not self._busy and not self._done.done():
             self._done.set_result(None)

@@ -1,0 +1,44 @@
+"""Whatever the rooms below import in the middle of their work must have been loaded before privileges are given up."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import mailrider
+from mailrider.cli import agent_loading
+
+SOURCE = Path(mailrider.__file__).parent
+ROOMS = ("attributes", "content", "delivery", "model", "net", "postfix", "resolver", "route", "sasl", "smtp", "tls", "trust")
+
+AT_OPENING = frozenset({"mailrider.delivery.session", "difflib"})
+"""Imported while an agent is being built, or for messages about names only."""
+
+
+def late_imports(path: Path) -> set[str]:
+    """The modules that functions of a file import."""
+    found = set()
+    for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    found.add(node.module)
+    return found
+
+
+def test_nothing_is_imported_too_late() -> None:
+    loaded = {
+        *agent_loading.CODECS, *agent_loading.RECORD_TYPES, *agent_loading.CORE, *agent_loading.TLS, *agent_loading.LOGIN,
+        *agent_loading.TOKENS,
+    }  # fmt: skip
+    covered = loaded | {name.rpartition(".")[0] for name in loaded if "." in name} | AT_OPENING
+    missing = {
+        f"{path.relative_to(SOURCE)}: {name}"
+        for room in ROOMS
+        for path in (SOURCE / room).rglob("*.py")
+        for name in late_imports(path)
+        if name not in covered and name.partition(".")[0] not in covered
+    }
+    assert not missing
