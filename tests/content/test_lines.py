@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.content.lines import LINE_LENGTH_LIMIT_OCTETS, has_long_line, prepare_lines, stuff_dots
+from mailrider.content.lines import (
+    LINE_LENGTH_LIMIT_OCTETS,
+    PlainOctets,
+    has_long_line,
+    look_once,
+    prepare_lines,
+    stuff_dots,
+)
 
 LETTERS = st.sampled_from(["a", ".", " ", "ü", "€", "😀", "\r\n", "\r\n.", "aaaaaaa", "😀😀", ".."])
 TEXTS = st.lists(LETTERS, max_size=40).map(lambda letters: ("".join(letters) + "\r\n").encode())
@@ -184,3 +191,31 @@ def test_folding_is_told_once() -> None:
     assert tell(b"0123456789\r\n", b".\r\n") == []
     assert tell(b"a\r\n", b"0123456789a\r\n", b"b\r\n", b"0123456789a\r\n") == ["folded"]
     assert tell(b"0123456789", b"a\r\n") == ["folded"]
+
+
+LONG = b"x" * LINE_LENGTH_LIMIT_OCTETS
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b".", b"", LONG, LONG + b"x"]), max_size=8).map(lambda lines: b"\r\n".join(lines) + b"\r\n"),
+    st.sampled_from([0, 5, LINE_LENGTH_LIMIT_OCTETS, 2000]),
+    st.booleans(),
+    st.sampled_from([b"", b"before", b"before\r\n"]),
+)
+def test_to_have_looked_before_makes_no_difference(text: bytes, limit: int, stuff: bool, before: bytes) -> None:
+    known = look_once(text)
+    assert known == text
+    assert b"".join(prepare_lines((before, known), limit, stuff=stuff)) == b"".join(
+        prepare_lines((before, bytes(text)), limit, stuff=stuff)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (b"a\r\nb.\r\n", True), (LONG + b"\r\n", True), (b"\r\n", True),
+        (b".\r\n", False), (b"a\r\n.b\r\n", False), (LONG + b"x\r\n", False), (b"a", False), (b"", False),
+    ],
+)  # fmt: skip
+def test_plain_text_is_known_by_one_look(text: bytes, plain: bool) -> None:
+    assert isinstance(look_once(text), PlainOctets) is plain

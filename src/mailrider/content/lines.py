@@ -22,6 +22,22 @@ LINE_LENGTH_LIMIT_OCTETS = 998
 """Default of `smtp_line_length_limit` (RFC 5321 §4.5.3.1.6, without the CRLF)."""
 
 
+class PlainOctets(bytes):
+    """Canonical text that is known to need neither: no dot begins a line, and no line is longer than usual.
+
+    For a message that is held in memory and goes out more than once: it is looked at once.
+    """
+
+    __slots__ = ()
+
+
+def look_once(octets: bytes) -> bytes:
+    """The same text, as `PlainOctets` where it is that."""
+    if not octets.endswith(b"\n") or octets.startswith(b".") or _DOT_AT_LINE_START.search(octets):
+        return octets
+    return octets if has_long_line(octets, LINE_LENGTH_LIMIT_OCTETS) else PlainOctets(octets)
+
+
 def has_long_line(octets: bytes, limit_octets: int, column: int = 0) -> bool:
     """True if a line, CRLF not counted, is longer than the limit.
 
@@ -63,8 +79,12 @@ def prepare_lines(
     """
     column = 0  # octets of the current line, in its unfolded form, that have gone before this chunk
     room = limit_octets  # octets that still fit on the current physical line
+    usual = not limit_octets or limit_octets >= LINE_LENGTH_LIMIT_OCTETS
     for chunk in _keep_together(chunks):
         at_line_start = column == 0
+        if usual and at_line_start and type(chunk) is PlainOctets:
+            yield chunk
+            continue
         if not limit_octets or (room == limit_octets - column and not has_long_line(chunk, limit_octets, column)):
             newline = chunk.rfind(b"\n")
             column = len(chunk) - newline - 1 if newline >= 0 else column + len(chunk)

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator
 
 from mailrider.content.canonical import Canonicalizer, canonicalize, finds_8bit_label
+from mailrider.content.lines import look_once
 from mailrider.errors import ContentUnreadable, MissingInput
 from mailrider.model.texts import clip, show
 
@@ -40,7 +41,7 @@ class MemoryMessage:
     __slots__ = ("labelled_8bit", "octets")
 
     def __init__(self, octets: bytes) -> None:
-        self.octets = canonicalize(octets)
+        self.octets = look_once(canonicalize(octets))
         self.labelled_8bit = finds_8bit_label(self.octets)
 
     @property
