@@ -306,7 +306,6 @@ def is_a_sentence(said: Said, code: int, *words: str) -> None:
         ([*to("x"), "--queue-id", "Q\x07", "MESSAGE"], 64, "control character"),
         ([*to("x"), "--envid", "a\tb", "MESSAGE"], 64, "control character"),
         ([*to("x"), "--service", "a\nb", "MESSAGE"], 64, "control character"),
-        ([*to("x"), "--requiretls", "MESSAGE"], 64, "requiretls is not in effect yet"),
         ([*to("x"), "--xforward", "x=y", "MESSAGE"], 64, "xforward attribute 'x'"),
         ([*to("x"), "--xforward", "name", "MESSAGE"], 64, "expected NAME=VALUE"),
         ([*to("x"), "--age", "9" * 30, "MESSAGE"], 64, "expected a number of seconds"),

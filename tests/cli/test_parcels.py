@@ -178,7 +178,6 @@ for _ in range(400):
         ("smtputf8", "yes", "smtputf8 is 'yes', expected true or false"),
         ("smtputf8", 1, "smtputf8 is 1, expected true or false"),
         ("verify", [], "expected true or false"),
-        ("requiretls", True, "requiretls is not in effect yet"),
         ("requiretls", "no", "requiretls"),
         ("age", "60", "age is '60', expected a number of seconds"),
         ("age", True, "age is True, expected a number of seconds"),

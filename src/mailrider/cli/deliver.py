@@ -33,7 +33,7 @@ from mailrider.cli.options import common_options
 @click.option("--ret", type=click.Choice(["full", "hdrs"]), help="What a bounce should return.")
 @click.option("--body", type=click.Choice(["7bit", "8bitmime"]), help="Body type given at submission; absent is unknown.")
 @click.option("--smtputf8", is_flag=True, help="SMTPUTF8 was asked for at submission.")
-@click.option("--requiretls", is_flag=True, help="REQUIRETLS was asked for at submission (not in effect yet: refused).")
+@click.option("--requiretls", is_flag=True, help="REQUIRETLS was asked for at submission (RFC 8689).")
 @click.option("--queue-id", metavar="ID", help="The id in log lines.")
 @click.option("--verify", is_flag=True, help="Probe the recipients; send no message.")
 @click.option("--age", type=click.IntRange(min=0), metavar="SECONDS", help="How long the message has been queued.")

@@ -148,13 +148,12 @@ def parse_request(request: Mapping[str, Any], checked_files: set[str] | None = N
 
 def _read_options(request: dict[str, Any], parcel: Parcel) -> Parcel:
     """What most requests do not have."""
-    if request.get("requiretls"):
-        raise WrongUsage("requiretls is not in effect yet, and mail that demands it must not go without")
     envelope = parcel.envelope._replace(
         envid=_text(request, "envid"),
         ret=_choose(request, "ret", ("full", "hdrs"), ""),
         body=_BODY_TYPES[_choose(request, "body", ("7bit", "8bitmime"), "")],
         smtputf8=_flag(request, "smtputf8"),
+        requiretls=_flag(request, "requiretls"),
     )
     return parcel._replace(
         envelope=envelope,

@@ -8,6 +8,7 @@ password should not be the price (postconf(5), `smtp_tls_security_level`).
 from __future__ import annotations
 
 from mailrider.delivery.profile import Profile
+from mailrider.delivery.required_tls import Strictness, object_to_level, says_no_tls_required
 from mailrider.delivery.security import Security
 from mailrider.delivery.trouble import Failure
 from mailrider.events import Noted, Observer, Warned
@@ -25,9 +26,15 @@ SUBMISSIONS_PORT = 465
 
 
 class Hops:
-    """The hops of one request.  `nexthop` is the element that is being worked on, as tables know it."""
+    """The hops of one request.
 
-    __slots__ = ("_clear", "_domain", "_exchanger", "_observer", "_profile", "_request", "_security", "nexthop")
+    `nexthop` is the element that is being worked on, as tables know it; `strictness` is how strictly REQUIRETLS is taken there.
+    """
+
+    __slots__ = (
+        "_clear", "_domain", "_exchanger", "_observer", "_profile", "_relaxed", "_request", "_security", "nexthop",
+        "strictness",
+    )  # fmt: skip
 
     def __init__(self, request: DeliveryRequest, profile: Profile, security: Security, observer: Observer) -> None:
         self._request = request
@@ -37,13 +44,17 @@ class Hops:
         self._exchanger: Record | None = None
         self._domain = ""
         self._clear: set[tuple[str, int]] = set()  # servers that are tried in clear next time
+        self._relaxed: bool | None = None  # the message says "TLS-Required: no"; None: nobody has looked
         self.nexthop = ""
+        self.strictness = Strictness.DISABLE
 
     def turn_to(self, destination: Destination, exchanger: Record | None) -> None:
         """Another element of the next hop; `exchanger` is its best MX record."""
         self._exchanger = exchanger
         self.nexthop = destination.path or destination.text
         self._domain = destination.host or self._profile.own_name
+        if self._request.envelope.requiretls:
+            self.strictness = self._security.required.judge(self._domain)
         if destination.port == SUBMISSIONS_PORT and not self._security.wrapper and self._profile.settings.helpful_warnings:
             prefix = self._profile.transport.value
             self._observer(
@@ -58,11 +69,22 @@ class Hops:
         trust = self._security.trust
         if trust.plain is not None:
             return trust.plain
-        policy = await trust.decide(self.nexthop, self._domain, server, self._exchanger)
+        if self._is_relaxed():
+            policy = trust.relax(self.nexthop, self._domain, server, wrapper=self._security.wrapper)
+        else:
+            policy = await trust.decide(self.nexthop, self._domain, server, self._exchanger)
         if isinstance(policy, Policy) and policy.level is TlsLevel.MAY and server.family is Family.UNIX:
             self._observer(Warned("opportunistic TLS encryption is not appropriate for unix-domain destinations."))
             return IN_CLEAR
         return policy
+
+    def _is_relaxed(self) -> bool:
+        """The message would rather go in clear than not go (RFC 8689 §3), and no REQUIRETLS says otherwise."""
+        if self._relaxed is None:
+            heeds = self._security.required.heeds_header
+            wishes = self._request.envelope.requiretls and self._security.required.members is not None
+            self._relaxed = heeds and not wishes and says_no_tls_required(self._request.content)
+        return self._relaxed
 
     async def choose_policy(self, server: Server) -> Policy | Failure | None:
         """The policy for a new connection, a reason why there will be none, or None for "pass this server over"."""
@@ -73,6 +95,10 @@ class Hops:
             word = "error for" if server.family is Family.UNIX else "for"
             self._observer(Warned(f"TLS policy lookup {word} {where}: {policy.text}"))
             return Failure(Scope.SITE, policy.status, policy.text)
+        if self._request.envelope.requiretls:
+            complaint = object_to_level(self.strictness, policy.level, server.host)
+            if complaint is not None:
+                return Failure(Scope.MESSAGE, complaint.status, complaint.text)
         obstacle = self._security.find_obstacle(policy, server)
         if obstacle:
             self._observer(Warned(obstacle))
@@ -85,7 +111,7 @@ class Hops:
     def may_fall_back(self, policy: Policy, server: Server) -> bool:
         """Whether this mail may go to this server in clear if TLS fails."""
         request = self._request
-        if policy.level is not TlsLevel.MAY:
+        if policy.level is not TlsLevel.MAY or self.strictness >= Strictness.STARTTLS:
             return False
         waited_seconds = request.active_seconds - request.arrival_seconds
         if not request.probe and waited_seconds < self._profile.settings.minimal_backoff_time:

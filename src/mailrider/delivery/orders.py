@@ -98,6 +98,8 @@ def _make_fields(progress: Progress, indexes: list[int]) -> tuple[bytes, ...]:
 
 def _mail_from(session: Session, envelope: Envelope, size_octets: int, *, converting: bool, quote: bool) -> bytes:
     """MAIL FROM; with `smtp_send_dummy_mail_auth` it says that who logged in does not vouch for the sender."""
+    if envelope.requiretls and session.strictness and not session.offered.requiretls:
+        envelope = envelope._replace(ret="hdrs")  # a notice from beyond must not show what was to be protected
     line = commands.mail_from(envelope, session.offered, size_octets, converting=converting, quote=quote)
     policy = session.profile.login
     return withhold_identity(line) if policy is not None and policy.withholds_sender and session.login is not None else line

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailrider.clock import Clock
 from mailrider.delivery.loglevel import TlsLog, read_loglevel
+from mailrider.delivery.required_tls import RequiredTls, Strictness, open_required_tls
 from mailrider.delivery.tls_tables import open_tls_tables
 from mailrider.errors import WireTrouble
 from mailrider.events import Noted, Observer, TlsEstablished, TlsFailed, Warned
@@ -46,6 +47,7 @@ class Security:
     trust: TrustEngine
     engine: TlsEngine
     log: TlsLog
+    required: RequiredTls
     wrapper: bool = False
     notes_offer: bool = False
 
@@ -72,6 +74,7 @@ def make_security(settings: Settings, resolver: Resolver, clock: Clock, warn: Ca
         trust=TrustEngine(demands, open_tls_tables(settings, warn), dane, warn, _make_sts(settings, resolver, clock, warn)),
         engine=TlsEngine(session_seconds, clock.monotonic_seconds),
         log=read_loglevel(settings.smtp_tls_loglevel),
+        required=open_required_tls(settings, warn),
         wrapper=settings.smtp_tls_wrappermode,
         notes_offer=settings.smtp_tls_note_starttls_offer,
     )
@@ -106,9 +109,15 @@ def _read_dane_terms(settings: Settings, demands: Demands) -> DaneTerms:
 
 
 class SecureTurn:
-    """TLS of one session.  `channel` is there as soon as the handshake has begun, `facts` when it has ended well."""
+    """TLS of one session.  `channel` is there as soon as the handshake has begun, `facts` when it has ended well.
 
-    __slots__ = ("_context", "_observer", "_queue_id", "_security", "_server", "_session_key", "channel", "facts", "policy")
+    `strictness` is how strictly the sender's REQUIRETLS is taken.
+    """
+
+    __slots__ = (
+        "_context", "_observer", "_queue_id", "_security", "_server", "_session_key", "channel", "facts", "policy",
+        "strictness",
+    )  # fmt: skip
 
     def __init__(
         self, security: Security, policy: Policy, server: Server, session_key: Hashable, queue_id: str, observer: Observer
@@ -120,6 +129,7 @@ class SecureTurn:
         self._observer = observer
         self._context: Any = None
         self.policy = policy
+        self.strictness = Strictness.DISABLE
         self.channel: Channel | BrokenChannel | None = None
         self.facts: TlsFacts | None = None
 
@@ -128,8 +138,9 @@ class SecureTurn:
         level, security = self.policy.level, self._security
         if level is TlsLevel.NONE:
             return TlsTurn(notes_offer=security.notes_offer)
+        required = level.required or self.strictness >= Strictness.STARTTLS
         return TlsTurn(
-            wish=TlsWish.REQUIRED if level.required else TlsWish.IF_OFFERED,
+            wish=TlsWish.REQUIRED if required else TlsWish.IF_OFFERED,
             wrapper=security.wrapper,
             prepare=self._prepare,
             check_peer=self._check_peer,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mailrider.delivery.internationalization import needs_smtputf8
 from mailrider.delivery.login import log_in
 from mailrider.delivery.profile import Profile
+from mailrider.delivery.required_tls import Strictness, object_to_server, restate
 from mailrider.delivery.security import SecureTurn
 from mailrider.delivery.terms import filter_replies, make_terms
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
@@ -60,7 +61,7 @@ class Session:
     __slots__ = (
         "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for", "login",
         "may_fall_back", "observer", "offered", "opened_seconds", "peer", "policy", "profile", "queue_id", "relay", "server",
-        "tls", "uses",
+        "strictness", "tls", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +82,7 @@ class Session:
         self.tls: TlsFacts | None = None
         self.channel: Channel | BrokenChannel | None = None
         self.policy: Policy = NO_TLS
+        self.strictness = Strictness.DISABLE
         self.may_fall_back = False
         self.falls_back = False
         self.kept_for: tuple[object, ...] = ()
@@ -98,13 +100,19 @@ class Session:
         """With TLS a connection is kept only where the policy says so (`smtp_tls_connection_reuse`)."""
         return self.tls is None or self.policy.reuse
 
-    def object_to(self, request: DeliveryRequest) -> Callable[[Capabilities], Refusal | None]:
+    def object_to(
+        self, request: DeliveryRequest, turn: SecureTurn | None
+    ) -> Callable[[Capabilities], Refusal | None]:
         """What the server lacks that this request needs.
 
         Another server may have it; the last one decides (since Postfix 3.11; before, the first one did).
         """
 
         def object_to(offered: Capabilities) -> Refusal | None:
+            if self.strictness and turn is not None and turn.facts is not None:
+                refusal = object_to_server(self.strictness, offered, self.peer)
+                if refusal is not None:
+                    return refusal
             if not request.envelope.smtputf8 or offered.smtputf8 or not needs_smtputf8(request):
                 return None
             text = f"SMTPUTF8 is required, but was not offered by host {self.peer}"
@@ -194,7 +202,8 @@ async def open_session(
     rewrite = filter_replies(profile, request.queue_id, observer)
     parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
     dialogue = TellObserver(server, observer) if profile.lookups.tells_dialogue(server.host, server.address) else None
-    connection = Connection(SocketStream(dialled.socket, loop), profile.patience, wheel, parser=parser, dialogue=dialogue)
+    patience = profile.patience.wait_longer() if request.doubtful_server else profile.patience
+    connection = Connection(SocketStream(dialled.socket, loop), patience, wheel, parser=parser, dialogue=dialogue)
     session = Session(connection, server, Capabilities(), profile, observer)
     session.queue_id = request.queue_id
     session.opened_seconds = loop.time()
@@ -203,10 +212,10 @@ async def open_session(
     terms = make_terms(
         server, profile, request, observer, age_seconds=age_seconds, is_best_exchanger=is_best_exchanger
     )
-    terms = replace(terms, object_to=session.object_to(request))
+    terms = replace(terms, object_to=session.object_to(request, turn))
     opening = Opening(terms, lambda text: observer(Warned(text)), lambda text: observer(Noted(text)))
     if turn is not None:
-        session.policy, session.may_fall_back = turn.policy, may_fall_back
+        session.policy, session.may_fall_back, session.strictness = turn.policy, may_fall_back, turn.strictness
         opening.begin_with(turn.terms())
         connection.make_channel = lambda: turn.make_channel(opening.server_name)
     try:
@@ -217,14 +226,20 @@ async def open_session(
     session.delays_dot = DELAY_DOTCRLF in opening.pix_workarounds
     if turn is not None and opening.encrypted:
         session.tls, session.channel = turn.facts, turn.channel
-    result = opening.result
-    if isinstance(result, Capabilities):
-        _admit(session, result)
+    if isinstance(opening.result, Capabilities):
+        _admit(session, opening.result)
         return await _log_in(session, request, destination)
+    return _account_for_none(session, opening)
+
+
+def _account_for_none(session: Session, opening: Opening) -> NoSession:
+    """The opening came to nothing: why, and whether TLS was in the way."""
+    result = opening.result
     if isinstance(result, Refusal):
-        falls_back = opening.handshake_failed and may_fall_back
-        return NoSession(failure_of_refusal(result, server.host), session, falls_back)
-    assert result is not None
+        result = restate(result, session.strictness, session.tls, session.peer)
+        falls_back = opening.handshake_failed and session.may_fall_back
+        return NoSession(failure_of_refusal(result, session.server.host), session, falls_back)
+    assert isinstance(result, Trouble)
     return NoSession(failure_of_trouble(result, session.peer), session, session.caught_in(result))
 
 
@@ -233,6 +248,8 @@ def _admit(session: Session, offered: Capabilities) -> None:
     if offered.smtputf8 and not offered.eight_bit_mime:
         session.observer(Noted(f"host {session.peer} offers SMTPUTF8 support, but not 8BITMIME"))
         offered = replace(offered, eight_bit_mime=True)
+    if offered.requiretls and (session.tls is None or not session.strictness):
+        offered = replace(offered, requiretls=False)  # what is said in clear binds nobody
     session.offered = offered
     session.connection.pipelining = offered.pipelining
     session.observer(ConnectionOpened(session.queue_id, session.server, offered.names()))

@@ -82,10 +82,13 @@ class Walk:
             servers: Sequence[Server] = found.servers
             if self._used_kept:
                 servers = [server for server in servers if (server.address, server.port) not in self._used_kept]
+            doubtful = progress.request.doubtful_server
+            if doubtful:  # a stable sort: the others stay in their order
+                servers = sorted(servers, key=lambda server: server.relay != doubtful)
             itinerary.servers_found(servers, exchanger_is_self=found.exchanger_is_self)
             if itinerary.at_first_destination:
                 self._choose_cache_policy(destination)
-            if self._load:
+            if self._load and not doubtful:
                 await self._use_kept_sessions()
             if progress.ledger.open:
                 await self._try_servers()
@@ -105,7 +108,7 @@ class Walk:
 
     def _request_key(self) -> Hashable:
         request = self._progress.request
-        return (request.service, request.envelope.smtputf8)
+        return (request.service, request.envelope.smtputf8, self._hops.strictness)
 
     def _endpoint_key(self, server: Server, policy: Policy, login: Hashable | None = None) -> Hashable:
         if login is None and self._progress.profile.login is not None:
@@ -285,6 +288,8 @@ class Walk:
 
     async def _open(self, server: Server, policy: Policy) -> Session | NoSession:
         progress, request, hops = self._progress, self._progress.request, self._hops
+        turn = SecureTurn(self._means.security, policy, server, self._tls_key(server), request.queue_id, progress.observer)
+        turn.strictness = hops.strictness
         opened = await open_session(
             server,
             progress.profile,
@@ -294,7 +299,7 @@ class Walk:
             age_seconds=progress.clock.wall_seconds() - request.arrival_seconds,
             is_best_exchanger=server.preference == self._itinerary.best_preference,
             destination=hops.nexthop,
-            turn=SecureTurn(self._means.security, policy, server, self._tls_key(server), request.queue_id, progress.observer),
+            turn=turn,
             may_fall_back=hops.may_fall_back(policy, server),
         )
         session = opened if isinstance(opened, Session) else opened.session

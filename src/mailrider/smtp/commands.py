@@ -65,6 +65,8 @@ def mail_from(
             parts.append(b" RET=" + _guard(envelope.ret).upper().encode("ascii", "replace"))
     if offered.smtputf8 and envelope.smtputf8:
         parts.append(b" SMTPUTF8")
+    if envelope.requiretls and offered.requiretls:
+        parts.append(b" REQUIRETLS")
     parts.append(b"\r\n")
     return b"".join(parts)
 

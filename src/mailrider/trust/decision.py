@@ -115,6 +115,17 @@ class TrustEngine:
         enforced = external.mx_patterns if found.enforced else ()
         return replace(policy, external=external, mx_patterns=enforced)
 
+    def relax(self, nexthop: str, domain: str, server: Server, *, wrapper: bool) -> Policy | NoPolicy:
+        """For mail that says `TLS-Required: no`: the level of the parameters, but no more than may (RFC 8689 §4.2).
+
+        With a `wrapper` there is no conversation in clear, so it is encrypt.
+        """
+        wanted = self._demands.level
+        level = min(wanted, TlsLevel.ENCRYPT if wrapper else TlsLevel.MAY)
+        ruling = Ruling(Entry(level), Source(SourceKind.MESSAGE, "TLS-Required", text="no"))
+        place = Place(nexthop, domain, server.host, server.relay)
+        return self._make(level, ruling, place, None, wanted if wanted is not level else None, "")
+
     async def close(self) -> None:
         """Give up what is still being asked for."""
         if self._sts is not None:

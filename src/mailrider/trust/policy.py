@@ -22,6 +22,8 @@ class SourceKind(enum.Enum):
     """`smtp_tls_per_site`, by next hop or server."""
     MTA_STS = "MTA-STS"
     """What the domain has published (RFC 8461); the key is the domain."""
+    MESSAGE = "message"
+    """The message itself: TLS-Required: no."""
     FALLBACK = "fallback"
     """TLS has failed, and the mail may go in clear."""
 

@@ -210,12 +210,14 @@ class Tls(Section, title="TLS"):
         since="", least=1, most=65535, ours=True, in_effect=True,
     )  # fmt: skip
     smtp_requiretls_policy = Patterns(
-        "opportunistic", "What becomes of mail with REQUIRETLS at a server that cannot promise it (Postfix 3.11: enforce).",
-        since="3.11", mirror_default="opportunistic", in_effect=False,
+        "inline:{{$mydomain=opportunistic}, {.$mydomain=opportunistic}, {localhost=opportunistic}},"
+        " cidr:{{0.0.0.0/0 opportunistic}, {::/0 opportunistic}}, enforce",
+        "How strictly REQUIRETLS is taken at a destination: enforce, opportunistic+starttls, opportunistic, disable; tables.",
+        since="3.11", mirror_default="opportunistic", in_effect=True,
     )  # fmt: skip
     requiretls_enable = Flag(
-        "no", "Understand REQUIRETLS (RFC 8689; Postfix 3.11: yes).",
-        since="3.11", in_effect=False,
+        "yes", "Honour the wish of a sender for REQUIRETLS (RFC 8689).",
+        since="3.11", in_effect=True,
     )  # fmt: skip
     requiretls_redact_dsn = Flag(
         "yes", "Leave the content out of notices about mail with REQUIRETLS.",
@@ -227,7 +229,7 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     tls_required_enable = Flag(
         "no", "Obey the header TLS-Required: no (RFC 8689; Postfix 3.10: yes).",
-        since="3.10", in_effect=False,
+        since="3.10", in_effect=True,
     )  # fmt: skip
 
 
