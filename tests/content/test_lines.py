@@ -196,8 +196,11 @@ def test_folding_is_told_once() -> None:
 LONG = b"x" * LINE_LENGTH_LIMIT_OCTETS
 
 
+LINES = st.lists(st.sampled_from([b"a", b".", b"", LONG, LONG + b"x"]), max_size=8)
+
+
 @given(
-    st.lists(st.sampled_from([b"a", b".", b"", LONG, LONG + b"x"]), max_size=8).map(lambda lines: b"\r\n".join(lines) + b"\r\n"),
+    LINES.map(lambda lines: b"\r\n".join(lines) + b"\r\n"),
     st.sampled_from([0, 5, LINE_LENGTH_LIMIT_OCTETS, 2000]),
     st.booleans(),
     st.sampled_from([b"", b"before", b"before\r\n"]),

@@ -178,7 +178,7 @@ class Transaction:
     def _take(self, stage: Stage, reply: Reply) -> None:
         """Account for a reply to the envelope."""
         accepted = reply.code // 100 == 2
-        if self.order.follows:
+        if self.order.follows and accepted is (stage is DATA):
             self._check_step(stage, reply)
         if stage is RCPT:
             self._take_rcpt(reply)
