@@ -1,4 +1,4 @@
-"""Case `postfix`: how fast the queue of a real Postfix empties, with its own smtp(8), with discard(8), and with our agent.
+"""Case `agent`: how fast the queue of a real Postfix empties, with its own smtp(8), with discard(8), and with our agent.
 
 Messages are queued while no queue manager runs; then Postfix is started, and the time is taken from the moment at which the
 first message becomes active until the queue is empty.  Every contestant gets the same queue files, the same Postfix and the
@@ -21,9 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.postfix.instance import Postfix, agent_line, free_port, why_not
+
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
-from tests.postfix.instance import Postfix, agent_line, free_port, why_not
 
 OURS = "mailrider agent"
 C_AGENT = "smtp(8)"
@@ -171,4 +172,4 @@ def tabulate(figures: dict[str, Figures], messages: int, repeats: int, title: st
         for name, its in figures.items()
     ]  # fmt: skip
     columns = ("as fast as smtp(8)", "in the best runs", "agent", "seconds", "best", "messages/s")
-    return Table(f"postfix, {title}: {messages} messages of {MESSAGE_OCTETS} octets, median of {repeats}", columns, rows)
+    return Table(f"agent, {title}: {messages} messages of {MESSAGE_OCTETS} octets, median of {repeats}", columns, rows)

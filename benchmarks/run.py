@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, fitting, floors, handshakes, idle, large, preparing, settings, spool, starting
+from benchmarks import engine, fitting, floors, handshakes, idle, large, preparing, queue_manager, settings, spool, starting
 from benchmarks import tables as lookups
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
@@ -118,6 +118,23 @@ def run_tables(given: argparse.Namespace, folder: Path) -> Answer:
     return {name: its._asdict() for name, its in figures.items()}, [lookups.tabulate(figures, REPEATS)]
 
 
+def run_agent(given: argparse.Namespace, folder: Path) -> Answer:
+    reason = queue_manager.why_no_case()
+    if reason:
+        return {"skipped": reason}, [Table(f"agent: left out, since {reason}", (), ())]
+    repeats = max(1, given.repeats // 2)
+    said: dict[str, Any] = {"repeats": repeats}
+    tables = []
+    for title, messages, slow in (
+        ("one destination", 2 * given.messages, False),
+        ("slow destinations", given.messages, True),
+    ):
+        figures = queue_manager.measure(messages, repeats, slow=slow)
+        said[title] = {"messages": messages, **{name: its._asdict() for name, its in figures.items()}}
+        tables.append(queue_manager.tabulate(figures, messages, repeats, title))
+    return said, tables
+
+
 CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "engine": run_engine,
     "import": run_import,
@@ -130,8 +147,9 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "spool": run_spool,
     "floors": run_floors,
     "tables": run_tables,
+    "agent": run_agent,
 }
-DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "tls", "large", "settings")
+DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "tls", "large", "settings", "agent")
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
