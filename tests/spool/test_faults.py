@@ -78,6 +78,12 @@ class FaultyConnection:
         return getattr(self._connection, name)
 
 
+READING = (
+    "SELECT octets", "SELECT due", "SELECT key", "SELECT message", "SELECT number", "SELECT json_group_array(json_array(key, len",
+    "PRAGMA",
+)  # fmt: skip
+
+
 class Fault:
     """Fails at the n-th statement of the writer, once or from then on; reading connections are spared."""
 
@@ -87,7 +93,7 @@ class Fault:
         self._times = times
 
     def __call__(self, statement: str) -> None:
-        if statement.startswith(("SELECT octets", "SELECT due", "SELECT key", "SELECT message", "SELECT number", "PRAGMA")):
+        if statement.startswith(READING):
             return
         self._left -= 1
         if self._left <= 0 < self._times and statement != "ROLLBACK":

@@ -316,8 +316,10 @@ def test_a_reader_that_fails_is_told(tmp_path: Path) -> None:
             lease = (await take(spool))[identity]
             spool.release(lease)
             spool._reader.close()
+            spool._texts.close()
             with pytest.raises(SpoolTrouble, match="cannot be read"):
                 await spool.lease()
+            assert text_of(lease), "it had been read already"
             with pytest.raises(ContentUnreadable):
                 text_of(lease)
             spool._questions.close()

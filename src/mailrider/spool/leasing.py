@@ -17,18 +17,18 @@ import asyncio
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from mailrider.errors import ContentUnreadable
 from mailrider.model.request import Content
 from mailrider.spool.files import FileContent
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.queue_id import queue_id_of
 from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient
 from mailrider.spool.spool import PASSED_OVER_SECONDS, Lease, OpenRecipient
+from mailrider.spool.texts import Texts
 
 SLICE = 100
 """Messages that are read before other tasks get their turn: about a millisecond."""
@@ -60,28 +60,6 @@ _MESSAGES = """SELECT key, envelope, sender, arrival, expires, size, total, held
 _RECIPIENTS = """SELECT message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned
     FROM recipient WHERE (message, number) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) ORDER BY message, number"""
-_CONTENT = "SELECT octets FROM content WHERE key = ?"
-
-
-class RowContent:
-    """The text of a message in the database, as a `model.request.Content`."""
-
-    __slots__ = ("_connection", "key", "size_octets")
-
-    def __init__(self, connection: sqlite3.Connection, key: int, size_octets: int) -> None:
-        self._connection = connection
-        self.key = key
-        self.size_octets = size_octets
-
-    def chunks(self) -> Iterator[bytes]:
-        """The text in one piece; raises `ContentUnreadable`."""
-        try:
-            row = self._connection.execute(_CONTENT, (self.key,)).fetchone()
-        except sqlite3.Error as cause:
-            raise ContentUnreadable(f"the queue cannot be read: {cause}") from None
-        if row is None:
-            raise ContentUnreadable("the message has been deleted from the queue")
-        return iter((row[0],))
 
 
 class Wanted(NamedTuple):
@@ -115,10 +93,11 @@ class _Picked:
 
 
 class Leasing:
-    """Hands out what is due.  `reader` is a connection of the event loop's thread; `folder` holds the files."""
+    """Hands out what is due.  `reader` is a connection of the event loop's thread; `texts` and `folder` hold the contents."""
 
-    def __init__(self, reader: sqlite3.Connection, folder: Path, book: LeaseBook) -> None:
+    def __init__(self, reader: sqlite3.Connection, texts: Texts, folder: Path, book: LeaseBook) -> None:
         self._reader = reader
+        self._texts = texts
         self._folder = folder
         self._book = book
         self._fresh: deque[Candidate] = deque()
@@ -235,6 +214,7 @@ class Leasing:
             if recipient.due_seconds <= now_seconds:
                 found.setdefault(key, []).append(decode_open_recipient(recipient))
         rows = {row[0]: row for row in self._reader.execute(_MESSAGES, (_dump(list(spots)),))}
+        self._texts.look_ahead([row[0] for row in rows.values() if not row[-1]], sum(row[5] for row in rows.values()))
         leases = []
         for key, numbers in spots.items():
             recipients = tuple(found.get(key, ()))
@@ -243,20 +223,18 @@ class Leasing:
                 kept = {recipient.number for recipient in recipients} if row is not None else set()
                 self._book.give_back(key, [number for number in numbers if number not in kept])
             if recipients and row is not None:
-                leases.append(make_lease(self._reader, self._folder, MessageRow(*row), recipients))
+                leases.append(make_lease(self._texts, self._folder, MessageRow(*row), recipients))
         return leases
 
 
-def make_lease(
-    reader: sqlite3.Connection, folder: Path, row: MessageRow, recipients: tuple[OpenRecipient, ...]
-) -> Lease:
+def make_lease(texts: Texts, folder: Path, row: MessageRow, recipients: tuple[OpenRecipient, ...]) -> Lease:
     """A message and its content."""
     queue_id = queue_id_of(row.key)
     content: Content
     if row.filed:
         content = FileContent(folder / queue_id, row.size_octets, row.key)
     else:
-        content = RowContent(reader, row.key, row.size_octets)
+        content = texts.content(row.key, row.size_octets)
     return Lease(decode_message(row, queue_id, recipients), content)
 
 

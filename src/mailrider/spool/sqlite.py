@@ -52,6 +52,7 @@ from mailrider.spool.spool import (
     StoredMessage,
     Submission,
 )
+from mailrider.spool.texts import Texts
 from mailrider.spool.writer import Answers, Done, Errand, Failure, Job, Writer
 
 DATABASE_NAME = "queue.db"
@@ -108,11 +109,12 @@ class SqliteSpool:
         try:
             self._files.open()
             self._reader = self._connect()
+            self._texts = Texts(self._connect())
             self._questions = listing.Questions(self._connect())
             self._asked_to_flush()
         except (sqlite3.Error, OSError) as cause:
             raise SpoolTrouble(f"cannot open the queue {self._path}: {cause}") from None
-        self._leasing = Leasing(self._reader, self._files.folder, self._book)
+        self._leasing = Leasing(self._reader, self._texts, self._files.folder, self._book)
         self._writer.start()
         if self._sweeps:
             await self._questions.ask(lambda connection: self._files.sweep(lambda name: listing.knows_file(connection, name)))
@@ -123,6 +125,7 @@ class SqliteSpool:
         await asyncio.to_thread(self._writer.stop)
         await asyncio.sleep(0)  # the last answers are told
         self._questions.close()
+        self._texts.close()
         self._reader.close()
 
     # Coming in
@@ -407,7 +410,7 @@ class SqliteSpool:
     async def content(self, queue_id: str) -> Content | None:
         """The text of one message, or None."""
         found = await self._questions.ask(lambda connection: listing.show_message(connection, queue_id))
-        return make_lease(self._reader, self._files.folder, found[1], ()).content if found is not None else None
+        return make_lease(self._texts, self._files.folder, found[1], ()).content if found is not None else None
 
     async def list(self, selection: Selection = ALL, after: str = "", limit: int = LISTED_LIMIT) -> tuple[StoredMessage, ...]:
         """One page of messages in the order of their arrival."""
