@@ -5,6 +5,7 @@
 #   make check        formatting, lint, types, the floors of the house
 #   make conformance  compare with recordings of the real Postfix smtp(8), where they are at hand
 #   make differential content byte for byte beside a real smtp(8); needs Postfix and root
+#   make chaos        kill a node again and again while mail flows; KILLS=200 at length
 #   make bench        speed, beside smtplib and aiosmtplib, in one run
 
 PYTHON ?= python3
@@ -12,8 +13,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFORMANCE ?= ../shared/conformance
+KILLS ?= 20
 
-.PHONY: all demo test check lint types floors conformance differential bench clean
+.PHONY: all demo test check lint types floors conformance differential chaos bench clean
 
 all: check test
 
@@ -45,6 +47,9 @@ conformance: $(STAMP)
 
 differential: $(STAMP)
 	$(BIN)/python -m tests.differential_mime --count 500
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.node.chaos --kills $(KILLS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

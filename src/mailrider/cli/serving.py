@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mailrider.cli.delivering import GARBAGE_THRESHOLD
 from mailrider.cli.privileges import drop, find_owner, make_folder
 from mailrider.cli.systemd import notify_systemd, tell_reloading
 from mailrider.errors import MailriderError, WrongUsage
+from mailrider.intake.configuration import Intake
 from mailrider.model.request import Transport
 from mailrider.node import Node
 from mailrider.node_parts import find_protocol, spool_folder
@@ -26,6 +28,9 @@ from mailrider.settings import Settings
 from mailrider.wiring import choose_configuration, read_settings
 
 EX_SOFTWARE = 70
+CLOSING_SECONDS = 10.0
+"""How long clients may take to hear that the node stops, once their mail is kept."""
+
 QUEUE_MODULES = ("concurrent.futures.thread", "mailrider.api", "mailrider.spool.sqlite")
 """What a node loads at its first use, beside what a delivery does."""
 
@@ -54,10 +59,11 @@ def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, wo
         _raise_descriptor_limit()
         _warn_of_settings(settings, log)
         _load_early(settings)
+        doors = Intake(settings, log.tell_of_client)  # while there are rights to the ports and the private keys
         drop(owner)
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
-        return _run_loop(_Service(settings, read, log, outlet))
+        return _run_loop(_Service(settings, read, log, outlet, doors))
     finally:
         outlet.flush()
 
@@ -96,7 +102,8 @@ def _raise_descriptor_limit() -> None:
     """Each connection is a descriptor, and the limit of a login shell is 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        with suppress(OSError, ValueError):  # a system that forbids it has its reasons
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _load_early(settings: Settings) -> None:
@@ -131,8 +138,9 @@ def _run_loop(service: _Service) -> int:
 class _Service:
     """A node with its signals."""
 
-    def __init__(self, settings: Settings, read: Reading, log: NodeLog, outlet: Outlet) -> None:
+    def __init__(self, settings: Settings, read: Reading, log: NodeLog, outlet: Outlet, doors: Intake) -> None:
         self._settings = settings
+        self._doors = doors
         self._read = read
         self._log = log
         self._outlet = outlet
@@ -155,11 +163,14 @@ class _Service:
         loop.add_signal_handler(signal.SIGHUP, self._reload, node)
         async with node:
             assert node.failed is not None
-            self._log.tell(f"daemon started -- mailrider, queue {self._settings.queue_directory}")
+            await self._doors.start(node.spool)
+            where = ", ".join(self._doors.places)
+            self._log.tell(f"daemon started -- mailrider, queue {self._settings.queue_directory}, {where or 'no listener'}")
             notify_systemd("READY=1", f"MAINPID={os.getpid()}")
             ends: list[asyncio.Future[Any]] = [stopping, node.failed]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             notify_systemd("STOPPING=1")
+            await self._doors.close(CLOSING_SECONDS)
             if self._reloading is not None:
                 await self._reloading
             self._log.tell("stopping" if stopping.done() else f"fatal: {node.failed.result()!r}")
@@ -175,6 +186,7 @@ class _Service:
         try:
             settings = self._read()
             await node.reload(settings)
+            self._doors.reload(settings)
             self._log.tell("reload: new settings in effect")
         except MailriderError as trouble:
             self._log.tell(f"warning: reload: {trouble}; the old settings stay in effect")

@@ -1,0 +1,176 @@
+"""`mailrider serve` as a process: it says when it is ready, delivers, reloads, stops, and takes up what another one left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cli.peer_thread import PATIENCE_SECONDS, PeerThread
+from mailrider.model.request import Envelope, Recipient
+from mailrider.spool.spool import Accepted, Submission
+from mailrider.spool.sqlite import SqliteSpool
+from mailrider.testkit.peers import ScriptedServer
+from mailrider.wiring import SystemClock
+
+
+class Site:
+    """A configuration, its queue and its log, in a folder that the owner of the mail may enter."""
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        self.folder = folder
+        self.queue = folder / "queue"
+        self.log = folder / "log"
+        self.ready = folder / "ready"
+        self.set(settings)
+        folder.chmod(0o777)  # the log is opened anew by the owner of the mail
+        parent = folder
+        while os.geteuid() == 0 and parent != parent.parent:
+            if parent.stat().st_mode & 0o7 == 0:
+                parent.chmod(parent.stat().st_mode | 0o5)
+            parent = parent.parent
+
+    def set(self, settings: str) -> None:
+        own = f"queue_directory = {self.queue}\nmaillog_file = {self.log}\nmyhostname = here.example\nmydestination =\n"
+        (self.folder / "main.cf").write_text(own + settings)
+
+    @contextmanager
+    def serve(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A node that is ready."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+            ear.settimeout(PATIENCE_SECONDS)
+            name = str(self.ready)
+            Path(name).unlink(missing_ok=True)
+            ear.bind(name)
+            Path(name).chmod(0o777)  # the node is somebody else by then
+            self.ear = ear
+            node = self.start(*options)
+            try:
+                assert "READY=1" in self.hear()
+                yield node
+            finally:
+                if node.poll() is None:
+                    node.kill()
+                node.wait(PATIENCE_SECONDS)
+                assert node.stderr is not None
+                node.stderr.close()
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "mailrider", "-c", str(self.folder), "serve", *options]
+        return subprocess.Popen(command, env={**os.environ, "NOTIFY_SOCKET": str(self.ready)}, stderr=subprocess.PIPE)
+
+    def hear(self) -> list[str]:
+        """What the node tells systemd."""
+        return self.ear.recv(4096).decode().split("\n")
+
+    def send(self, *recipients: str) -> str:
+        async def accept() -> str:
+            async with SqliteSpool(self.queue, SystemClock()) as spool:
+                envelope = Envelope("a@here.example", tuple(Recipient(address) for address in recipients))
+                answer = await spool.accept(Submission(envelope), b"Subject: x\r\n\r\nhello\r\n")
+                assert isinstance(answer, Accepted)
+                return answer.queue_id
+
+        return asyncio.run(accept())
+
+    def wait_for(self, text: str) -> str:
+        """The log, once it has `text`."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while text not in (seen := self.log.read_text() if self.log.exists() else ""):
+            assert time.monotonic() < end, seen
+            time.sleep(0.01)
+        return seen
+
+
+@pytest.fixture
+def peer() -> Iterator[PeerThread]:
+    with PeerThread(ScriptedServer()) as thread:
+        yield thread
+
+
+@pytest.mark.parameter("queue_directory", "maillog_file", "mail_owner")
+def test_a_node_delivers_and_ends_when_it_is_told_to(tmp_path: Path, peer: PeerThread) -> None:
+    site = Site(tmp_path, f"relayhost = {peer.nexthop}\n")
+    with site.serve() as node:
+        queue_id = site.send("b@dest.example")
+        log = site.wait_for(f"{queue_id}: removed")
+        node.send_signal(signal.SIGTERM)
+        assert "STOPPING=1" in site.hear()
+        assert node.wait(PATIENCE_SECONDS) == 0
+        assert node.stderr is not None
+        assert node.stderr.read() == b""
+    lines = [line for line in log.splitlines() if queue_id in line]
+    assert f"postfix/qmgr[{node.pid}]: {queue_id}: from=<a@here.example>, size=21, nrcpt=1 (queue active)" in lines[0]
+    relay = f"relay=127.0.0.1[127.0.0.1]:{peer.server.port}"
+    assert f"postfix/smtp[{node.pid}]: {queue_id}: to=<b@dest.example>, {relay}" in lines[1]
+    assert "status=sent (250 " in lines[1]
+    assert lines[2].endswith(f"postfix/qmgr[{node.pid}]: {queue_id}: removed")
+    if os.geteuid() == 0:
+        assert (tmp_path / "queue").stat().st_uid != 0
+
+
+def test_what_a_node_left_is_taken_up_by_the_next(tmp_path: Path, peer: PeerThread) -> None:
+    site = Site(tmp_path, f"relayhost = {peer.nexthop}\ndefer_transports = smtp\n")
+    with site.serve() as node:
+        queue_id = site.send("b@dest.example")
+        site.wait_for("status=deferred (deferred transport)")
+        node.kill()
+    site.set(f"relayhost = {peer.nexthop}\n")
+    command = [sys.executable, "-m", "mailrider", "-c", str(site.folder), "queue", "flush", "--all"]
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    with site.serve():
+        site.wait_for(f"{queue_id}: removed")
+
+
+def test_a_reload_puts_new_settings_into_effect_and_refuses_bad_ones(tmp_path: Path, peer: PeerThread) -> None:
+    site = Site(tmp_path, "default_transport = retry:not yet\n")
+    with site.serve() as node:
+        site.send("b@dest.example")
+        site.wait_for("status=deferred (not yet)")
+        site.set("minimal_backoff_time = soon\n")
+        node.send_signal(signal.SIGHUP)
+        assert "RELOADING=1" in site.hear()
+        assert "READY=1" in site.hear()
+        site.wait_for("the old settings stay in effect")
+        site.log.rename(tmp_path / "log.1")
+        site.set(f"relayhost = {peer.nexthop}\n")
+        node.send_signal(signal.SIGHUP)
+        assert "RELOADING=1" in site.hear()
+        assert "READY=1" in site.hear()
+        queue_id = site.send("c@dest.example")
+        site.wait_for(f"{queue_id}: removed")
+
+
+def test_more_workers_than_there_are_is_refused(tmp_path: Path) -> None:
+    site = Site(tmp_path, "")
+    node = site.start("--workers", "2")
+    assert node.wait(PATIENCE_SECONDS) == 64
+    assert node.stderr is not None
+    assert b"--workers" in node.stderr.read()
+    node.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("bounce_template_file = /nowhere/bounce.cf\n", b"bounce_template_file = /nowhere/bounce.cf"),
+        ("maximal_queue_lifetime = soon\n", b"maximal_queue_lifetime = soon"),
+        ("maillog_file = /nowhere/log\n", b"maillog_file = /nowhere/log"),
+    ],
+)
+def test_a_wrong_setting_is_found_at_start_up(tmp_path: Path, setting: str, words: bytes) -> None:
+    site = Site(tmp_path, setting)
+    node = site.start()
+    assert node.wait(PATIENCE_SECONDS) == 78
+    assert node.stderr is not None
+    assert words in node.stderr.read()
+    node.stderr.close()
