@@ -50,6 +50,16 @@ def test_a_silent_server_is_left_after_the_time_of_the_stage(name: str, mirror: 
         assert 7 <= said.seconds < 8
 
 
+@pytest.mark.parameter("smtp_starttls_timeout")
+@pytest.mark.parametrize("rule", [
+    Rule(match="^STARTTLS", then="silence"), Rule(match="^STARTTLS", reply="220 2.0.0 Ready", then="silence"),
+])  # fmt: skip
+def test_starttls_and_the_handshake_have_a_time_of_their_own(rule: Rule) -> None:
+    said = talk(rules=[rule], keywords=("STARTTLS",), smtp_tls_security_level="encrypt", smtp_starttls_timeout="8s")
+    assert said.statuses[0].startswith("deferred")
+    assert 8 <= said.seconds < 9
+
+
 @pytest.mark.parameter("smtp_data_done_timeout")
 def test_the_reply_to_the_dot_has_a_time_of_its_own() -> None:
     said = talk(rules=[Rule(on="dot", then="silence")], smtp_data_done_timeout="9s")

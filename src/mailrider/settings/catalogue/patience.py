@@ -19,7 +19,7 @@ class Patience(Section, title="time limits"):
     )  # fmt: skip
     smtp_starttls_timeout = Seconds(
         "300s", "How long STARTTLS and the handshake after it may take.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=True,
     )  # fmt: skip
     smtp_xforward_timeout = Seconds(
         "300s", "How long the reply to XFORWARD may take.",
