@@ -79,8 +79,8 @@ class FaultyConnection:
 
 
 READING = (
-    "SELECT octets", "SELECT due", "SELECT key", "SELECT message", "SELECT number", "SELECT json_group_array(json_array(key, len",
-    "PRAGMA",
+    "SELECT octets", "SELECT due", "SELECT key", "SELECT message", "SELECT number", "PRAGMA",
+    "SELECT json_group_array(json_array(key, len",
 )  # fmt: skip
 
 

@@ -2,8 +2,7 @@
 
 Whatever is in line when the thread comes to it goes into one transaction and shares one flush; while that flush is under way,
 the next group gathers.  So the busier the node, the larger the groups, and a lone message waits for one flush and
-nothing else.  After a crowd was answered, the thread waits a moment for it to come back, so that it does not have to
-be served in two groups for ever.
+nothing else.
 
 When a group fails, nothing of it has happened.  Its changes are then tried one by one, each in a transaction of its own, so
 that one message too many on a full disk takes nobody with it: a settled recipient needs less room than a new message.  What
@@ -19,9 +18,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from mailrider.errors import SpoolTrouble
@@ -30,13 +28,6 @@ from mailrider.spool.spool import Unaccepted
 
 GROUP_LIMIT = 1000
 """Changes in one transaction: enough to make the flush cheap, and few enough for the first of them not to wait long."""
-
-CROWD = 8
-"""A group of so many changes is taken for a crowd that comes back."""
-
-GATHER_SECONDS = 0.001
-"""How long a crowd is waited for: less than the flush that it saves."""
-
 
 class Failure(NamedTuple):
     """A change that was not carried out."""
@@ -122,33 +113,16 @@ class Writer:
 
     def _run(self) -> None:
         stopping = False
-        group_size = 0
         while not stopping:
-            jobs = self._gather(group_size)
+            jobs = [self._line.get()]
+            while len(jobs) < GROUP_LIMIT and not self._line.empty():
+                jobs.append(self._line.get())
             stopping = None in jobs
             wanted = [job for job in jobs if job is not None]
-            group_size = len(wanted)
             if wanted:
                 self._finished(self._work(wanted))
         if self._connection is not None:
             self._connection.close()
-
-    def _gather(self, expected: int) -> list[Job | None]:
-        """What is in line.  After a large group those who were answered are about to come back: half of them are waited for."""
-        jobs = [self._line.get()]
-        end = time.monotonic() + GATHER_SECONDS if expected >= CROWD else 0.0
-        while len(jobs) < GROUP_LIMIT and jobs[-1] is not None:
-            if self._line.empty():
-                left = end - time.monotonic()
-                if left <= 0 or len(jobs) * 2 >= expected:
-                    break
-                try:
-                    jobs.append(self._line.get(timeout=left))
-                except Empty:
-                    break
-            else:
-                jobs.append(self._line.get())
-        return jobs
 
     def _work(self, jobs: Sequence[Job]) -> Answers:
         answers: Answers = []
