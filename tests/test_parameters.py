@@ -14,7 +14,7 @@ from mailrider.settings import Settings
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "parameters.md"
 
-PROVED_IN_OTHER_WAYS = frozenset({"TLS", "TLS, older names", "TLS engine", "login (SASL)", "stand-alone node"})
+PROVED_IN_OTHER_WAYS = frozenset({"intake", "TLS", "TLS, older names", "TLS engine", "login (SASL)", "stand-alone node"})
 """Sections whose parameters are proved by the conformance scenarios and by the tests of their rooms; marks are welcome."""
 
 

@@ -114,7 +114,7 @@ def test_status_counts_every_parameter() -> None:
 
 
 def test_check_accepts(tmp_path: Path) -> None:
-    result = run("-c", write(tmp_path, "relayhost = [a]\nsmtpd_banner = $myhostname\n"), "check")
+    result = run("-c", write(tmp_path, "relayhost = [a]\nsmtpd_reject_footer = $myhostname\n"), "check")
     assert result.exit_code == 0
     assert result.stdout == "2 parameters set (1 for other programs), no errors, 0 warnings\n"
 

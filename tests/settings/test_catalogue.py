@@ -71,7 +71,7 @@ def test_every_name_is_declared_once() -> None:
 
 
 def test_defaults_refer_to_what_is_declared() -> None:
-    foreign = {"virtual_mailbox_maps"}
+    foreign = {"smtpd_client_connection_limit_exceptions", "stress", "virtual_mailbox_maps"}
     used = {
         reference
         for parameter in Settings.declared.values()

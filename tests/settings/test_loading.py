@@ -76,7 +76,7 @@ def test_a_wrong_setting_can_be_looked_at(tmp_path: Path) -> None:
 
 
 def test_names_of_other_programs_are_no_error(tmp_path: Path) -> None:
-    directory = write_configuration(tmp_path, "smtpd_banner = ${\nsmtpd_recipient_limit = x\nmine = $$\n")
+    directory = write_configuration(tmp_path, "smtpd_reject_footer = ${\nsmtpd_recipient_overshoot_limit = x\nmine = $$\n")
     load_settings(directory, host=HOST)
 
 
@@ -102,7 +102,7 @@ def test_an_option_that_something_reads_is_accepted(tmp_path: Path, main_cf: str
     [
         ("mine=x", "-o mine: no such parameter; no value refers to $mine either"),
         ("smtp_helo_timout=1", "-o smtp_helo_timout: no such parameter; did you mean smtp_helo_timeout?"),
-        ("smtpd_banner=x", "no such parameter"),
+        ("smtpd_reject_footer=x", "no such parameter"),
         ("relayhost", "-o needs name=value"),
     ],
 )

@@ -21,8 +21,8 @@ def doubts(directory: Path, main_cf: str, master_cf: str = "") -> list[str]:
 
 
 def test_a_sound_configuration_raises_no_doubt(tmp_path: Path) -> None:
-    found = look_through(tmp_path, "mine = a\nrelayhost = [$mine]\nsmtpd_banner = x\nsmtpd_helo_required = yes\n")
-    assert found == Review((), (), ("smtpd_banner", "smtpd_helo_required"))
+    found = look_through(tmp_path, "mine = a\nrelayhost = [$mine]\nsmtpd_reject_footer = x\nsmtpd_delay_reject = yes\n")
+    assert found == Review((), (), ("smtpd_delay_reject", "smtpd_reject_footer"))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_not_in_effect_is_said_once(tmp_path: Path) -> None:
 
 def test_the_names_of_other_programs_are_not_ours() -> None:
     assert len(other_programs()) > 400
-    assert "smtpd_banner" in other_programs()
+    assert "smtpd_client_restrictions" in other_programs()
     assert [name for name in other_programs() if Settings.find(name) is not None] == []
 
 

@@ -96,7 +96,7 @@ def test_parameters_of_a_service() -> None:
     assert settings.of_service("relay", "destination_rate_delay") == 0.0
     assert settings.of_service("slow", "initial_destination_concurrency") == 1
     assert settings.of_service("relay", "destination_concurrency_positive_feedback") == Rate(1.0, "concurrency")
-    assert settings.of_service("smtpd", "recipient_limit") == 20000
+    assert settings.of_service("qmqpd", "recipient_limit") == 20000
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_parameters_of_a_service() -> None:
         ("x_destination_recipient_limit", "transport_destination_recipient_limit"),
         ("x_recipient_limit", "transport_recipient_limit"),
         ("default_recipient_limit", "default_recipient_limit"),
-        ("smtpd_recipient_limit", None),
+        ("smtpd_recipient_overshoot_limit", None),
         ("_recipient_limit", None),
-        ("smtpd_banner", None),
+        ("smtpd_reject_footer", None),
     ],
 )
 def test_names_are_found(name: str, declared: str | None) -> None:
@@ -127,7 +127,7 @@ def test_what_is_set_and_not_in_effect_is_named_once() -> None:
     settings = make(
         "smtp_starttls_timeout = 1s\nlmtp_starttls_timeout = 1s\n"
         "smtp_tls_loglevel = 0\nsmtp_sasl_auth_cache_time = 90\nmail_name = ${x:Postfix}\n"  # defaults, in other words
-        "smtp_helo_timeout = 1s\nsmtpd_banner = x\nmine = 1\nlmtp_cache_connection = yes\n"
+        "smtp_helo_timeout = 1s\nsmtpd_reject_footer = x\nmine = 1\nlmtp_cache_connection = yes\n"
         "relay_delivery_slot_cost = 7\nother_delivery_slot_cost = 5\nsmtp_use_tls = yes\n"
     )
     expected = {"smtp_starttls_timeout", "lmtp_starttls_timeout", "relay_delivery_slot_cost", "smtp_use_tls"}

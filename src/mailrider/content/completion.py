@@ -36,6 +36,7 @@ NULL_SENDER_NAME = "MAILER-DAEMON"
 WORD_OCTETS = 42
 """So much of a name goes into one encoded word, which then has no more than the 75 characters of RFC 2047 §2."""
 
+_ONE_WHOLE_ADDRESS = re.compile(rb"[^:]++:[ \t]*+(?:[A-Za-z0-9 .-]*+<)?[A-Za-z0-9.+=_-]++@[A-Za-z0-9.-]++>?\r\n\Z")
 _CONTROLS = re.compile(r"[\x00-\x20\x7f]+")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*\Z")
 
@@ -107,6 +108,8 @@ def complete_header(fields: Sequence[bytes], origin: Origin, complete: Callable[
 
 def _complete_field(field: bytes, complete: Callable[[str], str]) -> bytes:
     """The field with whole addresses; as it is where they are whole already."""
+    if _ONE_WHOLE_ADDRESS.match(field):
+        return field  # the common field is not taken apart
 
     def rewrite(address: str) -> str | None:
         whole = complete(address)

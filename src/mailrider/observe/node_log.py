@@ -18,6 +18,7 @@ from mailrider.observe.text import TextLog
 QUEUE = "qmgr"
 BOUNCE = "bounce"
 NODE = "master"
+DOOR = "smtpd"
 _INTERNAL = frozenset({"error", "retry", "discard"})
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -71,6 +72,7 @@ class NodeLog:
         self._queue_tag = self._own_tag(QUEUE)
         self._bounce_tag = self._own_tag(BOUNCE)
         self._node_tag = self._own_tag(NODE)
+        self._client_tag = self._own_tag(DOOR)
         self._tag = self._node_tag
         self._text = TextLog(
             self._put, resolution_digits=resolution_digits, address_format=address_format, helpful=helpful
@@ -130,3 +132,7 @@ class NodeLog:
     def tell(self, text: str) -> None:
         """A line of the node itself."""
         self._say(self._node_tag, text)
+
+    def tell_of_client(self, text: str) -> None:
+        """A line of the doors by which mail comes in."""
+        self._say(self._client_tag, text)

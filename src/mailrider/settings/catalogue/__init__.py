@@ -10,6 +10,7 @@ from mailrider.settings.catalogue.connections import Connections, Pace
 from mailrider.settings.catalogue.content import Content
 from mailrider.settings.catalogue.greeting import Greeting
 from mailrider.settings.catalogue.house import House
+from mailrider.settings.catalogue.intake import Intake
 from mailrider.settings.catalogue.login import Login
 from mailrider.settings.catalogue.node import Node
 from mailrider.settings.catalogue.patience import Patience
@@ -22,6 +23,6 @@ from mailrider.settings.catalogue.tls_engine import TlsEngine
 
 class Catalogue(
     Servers, Greeting, Patience, Connections, Pace, Content, Tls, OldTls, TlsEngine, Login, Reports, House, Routing, Queue,
-    Slots, Node, title="all",
+    Slots, Node, Intake, title="all",
 ):  # fmt: skip
     """All parameters."""
