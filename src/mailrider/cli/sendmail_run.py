@@ -48,14 +48,17 @@ def run_sendmail(arguments: Sequence[str]) -> int:
     if options.mode in (Mode.ALIASES, Mode.NOTHING):
         return EX_OK  # there are no aliases and no host status
     directory = Path(options.directory) if options.directory is not None else None
-    settings = read_settings(choose_configuration(directory), options.overrides)
+    chosen = choose_configuration(directory)
+    settings = read_settings(chosen, options.overrides)
     match options.mode:
         case Mode.LIST:
             from mailrider.cli.queue_run import list_as_postqueue
 
             return list_as_postqueue(settings)
         case Mode.STAND_ALONE:
-            raise WrongUsage("sendmail -bs is not there yet")
+            from mailrider.cli.sendmail_stand_alone import run_stand_alone
+
+            return run_stand_alone(chosen, options.overrides)
         case Mode.FLUSH:
             return asyncio.run(_flush(settings, options))
     settings.check()

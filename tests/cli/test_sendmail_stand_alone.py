@@ -1,0 +1,65 @@
+"""SMTP on standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from mailrider.spool.opening import open_spool
+from mailrider.spool.spool import StoredMessage
+
+DIALOGUE = """EHLO client.example
+MAIL FROM:<a@b.example> RET=HDRS ENVID=abc
+RCPT TO:<c@d.example>
+RCPT TO:<e@f.example> NOTIFY=NEVER
+DATA
+Subject: x
+
+hello
+..dot
+.
+QUIT
+"""
+
+
+def talk(folder: Path, dialogue: str) -> subprocess.CompletedProcess[bytes]:
+    (folder / "main.cf").write_text(f"queue_directory = {folder}/queue\nmyhostname = host.example\n")
+    command = [sys.executable, "-m", "mailrider", "sendmail", "-C", str(folder), "-bs"]
+    return subprocess.run(command, input=dialogue.replace("\n", "\r\n").encode(), capture_output=True, timeout=60, check=False)
+
+
+def kept(folder: Path) -> list[tuple[StoredMessage, bytes]]:
+    async def go() -> list[tuple[StoredMessage, bytes]]:
+        found = []
+        async with open_spool(f"{folder}/queue") as spool:
+            for message in await spool.list():
+                content = await spool.content(message.queue_id)
+                assert content is not None
+                found.append((message, b"".join(content.chunks())))
+        return found
+
+    return asyncio.run(go())
+
+
+def test_a_conversation(tmp_path: Path) -> None:
+    done = talk(tmp_path, DIALOGUE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.split(b"\r\n")
+    assert lines[0].startswith(b"220 host.example ESMTP")
+    assert [line[:4] for line in lines if line[3:4] == b" "] == [
+        b"220 ", b"250 ", b"250 ", b"250 ", b"250 ", b"354 ", b"250 ", b"221 ",
+    ]  # fmt: skip
+    ((message, text),) = kept(tmp_path)
+    assert message.queue_id.encode() in done.stdout
+    assert (message.envelope.sender, message.envelope.ret, message.envelope.envid) == ("a@b.example", "hdrs", "abc")
+    assert [one.address for one in message.envelope.recipients] == ["c@d.example", "e@f.example"]
+    assert text.endswith(b"\r\n\r\nhello\r\n.dot\r\n")
+
+
+def test_input_that_ends_in_the_middle(tmp_path: Path) -> None:
+    done = talk(tmp_path, DIALOGUE[: DIALOGUE.index("hello")])
+    assert done.returncode == 0
+    assert b"354 " in done.stdout
+    assert kept(tmp_path) == []
