@@ -112,6 +112,12 @@ class MailLog:
         while self._waiting and self._try(self._waiting[0]):
             self._waiting.popleft()
 
+    def close(self) -> None:
+        """Hang up; what waits is lost."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     @property
     def is_behind(self) -> bool:
         """Whether lines wait: then `flush` should be called again soon."""

@@ -1,0 +1,61 @@
+"""What is read of an installation's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailrider.errors import WrongConfiguration
+from mailrider.postfix.installation import ANSWER_LIMIT_SECONDS, announces_protocol, read_installation
+from mailrider.postfix.queue_file import Hashing
+from mailrider.settings import HostFacts, Settings, load_settings
+
+
+def settings(folder: Path, text: str = "") -> Settings:
+    (folder / "main.cf").write_text(text)
+    return load_settings(folder, host=HostFacts("host.test"), services=False)
+
+
+def test_the_defaults(tmp_path: Path) -> None:
+    found = read_installation(settings(tmp_path))
+    assert (found.mail_owner, found.bounce_service, found.verify_service) == ("postfix", "bounce", "verify")
+    assert found.hashing == Hashing(frozenset({"deferred", "defer"}), 1)
+    assert found.answer_seconds == ANSWER_LIMIT_SECONDS
+    assert found.caches_negative_probes
+    assert found.announces
+
+
+def test_what_was_set(tmp_path: Path) -> None:
+    text = (
+        "mail_owner = mail\ntrace_service_name = tracer\nhash_queue_names = Active\nhash_queue_depth = 2\n"
+        "address_verify_negative_cache = no\nrelay_domains = a.test\nipc_timeout = 5s\n"
+    )
+    found = read_installation(settings(tmp_path, text), announces=False)
+    assert (found.mail_owner, found.trace_service, found.fast_flush_domains) == ("mail", "tracer", "a.test")
+    assert found.hashing == Hashing(frozenset({"active"}), 2)
+    assert found.answer_seconds == 5
+    assert not found.caches_negative_probes
+    assert not found.announces
+
+
+def test_a_depth_that_postfix_does_not_know(tmp_path: Path) -> None:
+    for depth in ("0", "4", "deep"):
+        with pytest.raises(WrongConfiguration, match="hash_queue_depth"):
+            read_installation(settings(tmp_path, f"hash_queue_depth = {depth}\n"))
+
+
+@pytest.mark.parametrize(
+    ("version", "announces"),
+    [
+        ("3.4.23", False),
+        ("3.5.6", False),
+        ("3.6.0", True),
+        ("3.7.11", True),
+        ("3.12-20260821", True),
+        ("4.0", True),
+        ("", True),
+    ],
+)
+def test_who_speaks_first(version: str, announces: bool) -> None:
+    assert announces_protocol(version) is announces
