@@ -1,4 +1,8 @@
-"""Case `idle`: memory of 1,000 idle connections in one process, each of which has been greeted.
+"""Cases `idle` and `open`: idle connections in one process, each of which has been greeted.
+
+`idle` has 1,000 to one server and compares memory.  `open` has 5,000, each to a destination of its own, and measures how long
+the next message for any of them takes, from handing it in to the result; Postfix would need 5,000 processes for that and
+is not tried.
 
 Every program opens its connections to the bundled sink, sends one small message over each, and then reads its own resident
 memory, before and after.
@@ -11,11 +15,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.measuring import run_measured
+from benchmarks.measuring import ProgramFailed, run_measured
 from benchmarks.report import Table
-from benchmarks.sinks import BUNDLED, run_sink
+from benchmarks.sinks import BUNDLED, run_bundled, run_sink
 
 CONNECTIONS = 1000
+MANY_CONNECTIONS = 5000
 
 PROGRAMS = {"mailrider": "hold_mailrider", "aiosmtplib, uvloop": "hold_aiosmtplib"}
 
@@ -55,3 +60,38 @@ def tabulate(figures: dict[str, Figures]) -> Table:
     ]  # fmt: skip
     heads = ("mailrider needs", "program", "kB a connection", "MB in all", "MB before")
     return Table(f"idle: {CONNECTIONS} greeted connections in one process", heads, rows)
+
+
+class OpenFigures(NamedTuple):
+    """Resident memory in kilobytes, and milliseconds for the next message; `reused` of `tried` went over an open connection."""
+
+    connections: int
+    before: int
+    after: int
+    tried: int
+    reused: int
+    median_milliseconds: float
+    worst_milliseconds: float
+
+
+def measure_open(folder: Path) -> OpenFigures:
+    """Run once.  Raises `ProgramFailed` if not all connections were open at a time."""
+    output, errors = folder / "open.json", folder / "open.err"
+    with run_bundled(host="0.0.0.0") as sink:
+        command = (sys.executable, "-m", "benchmarks.clients.hold_mailrider", str(sink.port), str(MANY_CONNECTIONS), "--each")
+        run_measured(command, output, errors)
+    figures = OpenFigures(**json.loads(output.read_text()))
+    if figures.connections < MANY_CONNECTIONS:
+        raise ProgramFailed(f"{figures.connections} of {MANY_CONNECTIONS} connections were open")
+    return figures
+
+
+def tabulate_open(figures: OpenFigures) -> Table:
+    """Memory and time."""
+    row = (
+        f"{figures.after / 1024:.0f}", f"{(figures.after - figures.before) / figures.connections:.1f}",
+        f"{figures.median_milliseconds:.2f}", f"{figures.worst_milliseconds:.2f}", f"{figures.reused} of {figures.tried}",
+    )  # fmt: skip
+    heads = ("MB in all", "kB a connection", "ms for the next message, median", "worst", "over an open connection")
+    title = f"open: {figures.connections} greeted connections to as many destinations in one process"
+    return Table(title, heads, [row], "Postfix was not run: it needs a process for each connection")

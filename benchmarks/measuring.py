@@ -56,6 +56,17 @@ def median_cost(costs: Sequence[Cost]) -> Cost:
     )
 
 
+def processor_seconds(pid: int, *, with_ended_children: bool = False) -> float:
+    """What a process has needed until now; 0.0 if it is not there (proc(5))."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    fields = stat.rpartition(")")[2].split()
+    ticks = sum(map(int, fields[11 : 15 if with_ended_children else 13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _open(path: Path | None) -> IO[bytes]:
     return open(path if path is not None else os.devnull, "wb")
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 
 class Table(NamedTuple):
-    """A title, the heads of the columns, and rows of cells."""
+    """A title, the heads of the columns, rows of cells, and what else has to be said (what could not be run)."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    note: str = ""
 
     def text(self) -> str:
         """The table for a terminal."""
@@ -19,4 +20,5 @@ class Table(NamedTuple):
         lines = [self.title]
         for row in (self.columns, *self.rows):
             lines.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines += [f"  {line}" for line in self.note.splitlines()]
         return "\n".join(lines)

@@ -13,8 +13,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, fitting, floors, handshakes, idle, large, preparing, queue_manager, settings, spool, starting
+from benchmarks import (
+    engine,
+    far,
+    fitting,
+    floors,
+    handshakes,
+    idle,
+    large,
+    many,
+    mixed,
+    preparing,
+    queue_manager,
+    settings,
+    spool,
+    starting,
+    tls,
+)
 from benchmarks import tables as lookups
+from benchmarks.competition import Competition
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
 from benchmarks.sinks import BUNDLED, SMTP_SINK, choose_sink
@@ -34,20 +51,20 @@ def describe_machine() -> dict[str, Any]:
             model = line.partition(":")[2].strip()
             break
     versions = {name: metadata.version(name) for name in ("mailrider", "uvloop", "aiosmtplib")}
+    load = os.getloadavg()
     return {
         "processor": model or platform.processor(),
         "processors": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         **versions,
+        "load": " ".join(f"{value:.1f}" for value in load),
     }
 
 
 def run_engine(given: argparse.Namespace, folder: Path) -> Answer:
     sink = choose_sink(given.sink)
-    figures = engine.measure(
-        given.messages, given.repeats, sink, folder, all_programs=given.all, beside=tuple(given.beside)
-    )
+    figures = engine.measure(given.messages, given.repeats, sink, folder, all_programs=given.all, beside=tuple(given.beside))
     table = engine.tabulate(figures, given.messages, given.repeats, sink)
     ours = next(iter(figures.values()))
     said = {
@@ -83,10 +100,27 @@ def run_fit(given: argparse.Namespace, folder: Path) -> Answer:
     return {name: its._asdict() for name, its in figures.items()}, [fitting.tabulate(figures, repeats)]
 
 
-def run_tls(given: argparse.Namespace, folder: Path) -> Answer:
+def run_handshakes(given: argparse.Namespace, folder: Path) -> Answer:
     repeats = MOST_REPEATS_OF_THE_QUICK_CASES
     figures = handshakes.measure(repeats)
     return figures._asdict(), [handshakes.tabulate(figures, repeats)]
+
+
+def run_competition(case: Competition) -> Callable[[argparse.Namespace, Path], Answer]:
+    """A case that compares messages a second."""
+
+    def run(given: argparse.Namespace, folder: Path) -> Answer:
+        own = folder / case.name
+        own.mkdir(exist_ok=True)
+        outcome = case.measure(given.messages / QUICK_MESSAGES, min(given.repeats, case.most_repeats), own)
+        return outcome.as_dict(), outcome.tables()
+
+    return run
+
+
+def run_open(given: argparse.Namespace, folder: Path) -> Answer:
+    figures = idle.measure_open(folder)
+    return figures._asdict(), [idle.tabulate_open(figures)]
 
 
 def run_large(given: argparse.Namespace, folder: Path) -> Answer:
@@ -141,7 +175,12 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "idle": run_idle,
     "prepare": run_prepare,
     "fit": run_fit,
-    "tls": run_tls,
+    "handshakes": run_handshakes,
+    "far": run_competition(far.CASE),
+    "tls": run_competition(tls.CASE),
+    "many": run_competition(many.CASE),
+    "mixed": run_competition(mixed.CASE),
+    "open": run_open,
     "large": run_large,
     "settings": run_settings,
     "spool": run_spool,
@@ -149,7 +188,10 @@ CASES: dict[str, Callable[[argparse.Namespace, Path], Answer]] = {
     "tables": run_tables,
     "agent": run_agent,
 }
-DEFAULT_CASES = ("engine", "import", "idle", "prepare", "fit", "tls", "large", "settings", "agent")
+DEFAULT_CASES = (
+    "engine", "far", "tls", "many", "mixed", "open", "import", "idle", "prepare", "fit", "handshakes", "large", "settings",
+    "agent",
+)  # fmt: skip
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -159,9 +201,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--messages", type=int, default=QUICK_MESSAGES, metavar="N",
-        help=f"for engine and floors (default {QUICK_MESSAGES}, which is a quick look; 20000 is the real thing)",
+        help=f"for engine and floors (default {QUICK_MESSAGES}, which is a quick look; 20000 is the real thing); far, tls, "
+        "many and mixed have numbers of their own, which become larger and smaller with this one",
     )  # fmt: skip
-    parser.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help=f"for engine (default {REPEATS})")
+    parser.add_argument(
+        "--repeats", type=int, default=REPEATS, metavar="N", help=f"for engine (default {REPEATS}), and at most for others"
+    )
     parser.add_argument("--sink", choices=[SMTP_SINK, BUNDLED], help="the receiving server (smtp-sink where it is installed)")
     parser.add_argument("--all", action="store_true", help="engine: also smtplib with threads and aiosmtplib without uvloop")
     parser.add_argument(
@@ -195,6 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
                 return 1
             for table in tables:
                 print(f"\n{table.text()}", flush=True)
+            print(f"  load at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
     if given.json is not None:
         given.json.write_text(json.dumps(results, indent=2) + "\n")
     return 0

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from benchmarks.measuring import PROJECT
+from benchmarks.measuring import PROJECT, processor_seconds
 
 SMTP_SINK = "smtp-sink"
 BUNDLED = "bundled"
@@ -46,6 +49,58 @@ def run_sink(kind: str) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait()
+
+
+class Server:
+    """A server in a process of its own.  `counted` is what it told at its end, where it tells anything."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self._process = process
+        self.port = port
+        self.counted: dict[str, Any] = {}
+
+    def processor_seconds(self) -> float:
+        """What it has needed until now."""
+        return processor_seconds(self._process.pid)
+
+
+@contextlib.contextmanager
+def run_bundled(*, chunking: bool = False, certificate: Path | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
+    """Run our own sink; `certificate` is a PEM file with key and certificates and makes it offer STARTTLS."""
+    options = ["--host", host, *(["--chunking"] if chunking else [])]
+    options += ["--certificate", str(certificate)] if certificate is not None else []
+    with _serve("benchmarks.sink", options) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def run_relay(target_port: int, round_trip_milliseconds: int) -> Iterator[Server]:
+    """Run a relay that makes this port of 127.0.0.1 so far away."""
+    with _serve("benchmarks.relay", [str(target_port), str(round_trip_milliseconds)]) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def run_names(zone: Path) -> Iterator[Server]:
+    """Run a name server with the records in this file."""
+    with _serve("benchmarks.names", [str(zone)]) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _serve(module: str, options: Sequence[str]) -> Iterator[Server]:
+    port = _free_port()
+    command = [sys.executable, "-m", module, str(port), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT)
+    server = Server(process, port)
+    try:
+        _wait_until_it_listens(process, port)
+        yield server
+    finally:
+        process.terminate()
+        said, _ = process.communicate()
+        if said:
+            server.counted = json.loads(said)
 
 
 def _command(kind: str, port: int) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import resource
 from pathlib import Path
 
-DESCRIPTORS = 4096
+DESCRIPTORS = 8192
 """A connection costs a file descriptor, and many systems begin with 1,024 of them."""
 
 

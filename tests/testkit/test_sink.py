@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailrider.testkit.authority import make_root
 from mailrider.testkit.sink import CountingSink
 
 PATIENCE_SECONDS = 20.0  # no test comes near it; it ends one that hangs
@@ -98,3 +101,36 @@ def test_no_cut_makes_a_sink_lose_count(contents: list[list[bytes]], data: st.Da
     heard = say(sink, *[said[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(said)], strict=True)])
     assert codes(heard) == ["220 ", *["250 ", "250 ", "250 ", "354 ", "250 "] * len(contents), "221 "]
     assert (sink.messages, sink.recipients) == (len(contents), 2 * len(contents))
+
+
+@pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
+def test_a_sink_speaks_tls_and_counts_sessions_that_were_resumed(tmp_path: Path, loop_name: str) -> None:
+    loop = None if loop_name == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    root = make_root()
+    context = root.issue("sink", ["sink.example.test"]).server_context(tmp_path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # which gives its session to the client within the handshake
+    sink = CountingSink(tls=context)
+    client = ssl.create_default_context(cadata=root.pem.decode())
+
+    def send(session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bytes]:
+        with socket.create_connection((sink.address, sink.port), timeout=PATIENCE_SECONDS) as raw:
+            file = raw.makefile("rb")
+            raw.sendall(b"EHLO c\r\n")
+            heard = b"".join(iter(file.readline, b"250 STARTTLS\r\n"))
+            raw.sendall(b"STARTTLS\r\n")
+            assert heard.startswith(b"220 ")
+            assert file.readline().startswith(b"220 ")
+            with client.wrap_socket(raw, server_hostname="sink.example.test", session=session) as secured:
+                secured.sendall(b"EHLO c\r\n" + ENVELOPE + b"DATA\r\ntext\r\n.\r\n" + QUIT)
+                return secured.session, secured.makefile("rb").read()
+
+    async def work() -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS), sink:
+            session, heard = await asyncio.to_thread(send, None)
+            assert b"STARTTLS" not in heard
+            assert heard.endswith(b"354 Go ahead\r\n250 2.0.0 Ok\r\n221 2.0.0 Bye\r\n")
+            await asyncio.to_thread(send, session)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(work())
+    assert (sink.connections, sink.messages, sink.handshakes, sink.resumed) == (2, 2, 2, 1)

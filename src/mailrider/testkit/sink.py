@@ -2,11 +2,13 @@
 
 It looks at no more of what it gets than it must to stay in step: the first letter of each command, the end of each content.
 What it cannot follow it answers with 250.  Do not use it to see whether a client is correct; that is what `peers` is for.
+With a `tls` context it offers STARTTLS; what the client sent behind that command is thrown away, as RFC 3207 §4.2 wants.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
@@ -23,14 +25,15 @@ LINE_LIMIT_OCTETS: Final = 64 * 1024
 _END: Final = b"\r\n.\r\n"
 _OK: Final = b"250 2.0.0 Ok\r\n"
 _GO_AHEAD: Final = b"354 Go ahead\r\n"
+_START_TLS: Final = b"220 2.0.0 Ready to start TLS\r\n"
 _BYE: Final = b"221 2.0.0 Bye\r\n"
 
 
 class CountingSink:
     """A sink on TCP at `host` and `port` (0: any free one) or on a UNIX-domain socket; an asynchronous context manager.
 
-    Counts, all from the start: `connections`, `messages` (contents that came to their end), `recipients` (of those) and
-    `octets` (all that came).
+    Counts, all from the start: `connections`, `messages` (contents that came to their end), `recipients` (of those),
+    `octets` (all that came, within TLS where it was started), and of TLS `handshakes` and how many of them `resumed` a session.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class CountingSink:
         host: str = "127.0.0.1",
         port: int = 0,
         path: Path | str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.lmtp = lmtp
+        self.tls = tls
         self.address = str(path) if path is not None else host
         self.port = port
         self.path = path
@@ -50,9 +55,12 @@ class CountingSink:
         self.messages = 0
         self.recipients = 0
         self.octets = 0
+        self.handshakes = 0
+        self.resumed = 0
         self.open_transports: set[asyncio.Transport] = set()
-        lines = ("sink.example.test", *keywords)
-        self.hello = "".join(f"250-{line}\r\n" for line in lines[:-1]).encode() + f"250 {lines[-1]}\r\n".encode()
+        self.starting: set[asyncio.Task[None]] = set()
+        self.hello = _hello(*keywords)
+        self.clear_hello = _hello(*keywords, "STARTTLS") if tls else self.hello
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -69,6 +77,9 @@ class CountingSink:
     ) -> None:
         if self._server is not None:
             self._server.close()
+        for task in list(self.starting):
+            task.cancel()
+        await asyncio.gather(*self.starting, return_exceptions=True)
         for transport in list(self.open_transports):
             transport.abort()
         while self.open_transports:
@@ -77,13 +88,19 @@ class CountingSink:
             Path(self.path).unlink(missing_ok=True)
 
 
+def _hello(*keywords: str) -> bytes:
+    lines = ("sink.example.test", *keywords)
+    return "".join(f"250-{line}\r\n" for line in lines[:-1]).encode() + f"250 {lines[-1]}\r\n".encode()
+
+
 class _SinkProtocol(asyncio.Protocol):
     """One connection of a sink."""
 
-    __slots__ = ("_chunk_octets", "_is_last_chunk", "_reading", "_recipients", "_rest", "_sink", "_transport")
+    __slots__ = ("_chunk_octets", "_hello", "_is_last_chunk", "_reading", "_recipients", "_rest", "_sink", "_transport")
 
     def __init__(self, sink: CountingSink) -> None:
         self._sink = sink
+        self._hello = sink.clear_hello
         self._rest = b""  # of a line, or of what may be the end of a content
         self._reading = False  # a content, up to its dot
         self._recipients = 0
@@ -158,10 +175,15 @@ class _SinkProtocol(asyncio.Protocol):
                 # A content that is empty has its dot at once: begin with the line end of the command.
                 return end - 1
             elif verb in (b"E", b"L"):
-                replies.append(self._sink.hello)
+                replies.append(self._hello)
             elif verb == b"B":
                 self._begin_chunk(octets[position:end], replies)
                 return end + 1
+            elif verb == b"S" and self._hello is not self._sink.hello:
+                self._transport.write(b"".join([*replies, _START_TLS]))
+                replies.clear()
+                self._begin_tls()
+                return len(octets)
             elif verb == b"Q":
                 replies.append(_BYE)
                 self._transport.write(b"".join(replies))
@@ -174,6 +196,31 @@ class _SinkProtocol(asyncio.Protocol):
             position = end + 1
         self._rest = octets[position:]
         return len(octets)
+
+    def _begin_tls(self) -> None:
+        # Nothing may be read before TLS has taken over: it would go to this protocol.
+        self._transport.pause_reading()
+        self._hello = self._sink.hello
+        task = asyncio.get_running_loop().create_task(self._start_tls())
+        self._sink.starting.add(task)
+        task.add_done_callback(self._sink.starting.discard)
+
+    async def _start_tls(self) -> None:
+        sink, clear = self._sink, self._transport
+        assert sink.tls is not None
+        try:
+            secured = await asyncio.get_running_loop().start_tls(clear, self, sink.tls, server_side=True)
+        except OSError:  # ssl.SSLError is one; the client does not like us, or has gone
+            secured = None
+        if secured is None:
+            clear.abort()
+            sink.open_transports.discard(clear)
+            return
+        self._transport = secured
+        sink.open_transports.discard(clear)
+        sink.open_transports.add(self._transport)
+        sink.handshakes += 1
+        sink.resumed += bool(self._transport.get_extra_info("ssl_object").session_reused)
 
     def _begin_chunk(self, line: bytes, replies: list[bytes]) -> None:
         words = line.split()
