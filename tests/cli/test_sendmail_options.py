@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +72,11 @@ def test_any_command_line_is_understood_or_refused(arguments: list[str]) -> None
 @given(st.lists(st.text(max_size=6), max_size=6))
 def test_behind_two_dashes_there_are_recipients_only(arguments: list[str]) -> None:
     assert parse_sendmail(["--", *arguments]).recipients == arguments
+
+
+def test_a_word_names_a_directory_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_sendmail(["-c", "etc", "joe"]) == SendmailOptions(recipients=["etc", "joe"])
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "main.cf").touch()
+    assert parse_sendmail(["-c", "etc", "joe"]) == SendmailOptions(directory="etc", recipients=["joe"])

@@ -68,6 +68,16 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
         ),
     ),
     (
+        "A node of our own (mailrider serve)",
+        (
+            Proposal(
+                "queue_directory", "/var/spool/mailrider",
+                "Where mail is kept.  Postfix's default, /var/spool/postfix, is for Postfix.",
+            ),
+            Proposal("intake_smtp_listen", "127.0.0.1:2525", "Where mail is taken in by SMTP.", True),
+        ),
+    ),
+    (
         "Speed",
         (
             Proposal("smtp_chunking", "yes", "Send with BDAT where the server offers it (RFC 3030)."),

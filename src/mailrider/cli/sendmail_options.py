@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from mailrider.errors import WrongUsage
@@ -115,8 +116,10 @@ def _take_letters(options: SendmailOptions, letters: str, rest: list[str]) -> No
 
 
 def _looks_like_directory(text: str) -> bool:
-    """An address hardly ever begins so."""
-    return text.startswith(("/", "./", "../")) or text in (".", "..") or ("@" not in text and "/" in text)
+    """An address hardly ever begins so; a word without @ or / may be a user, or a directory that is there."""
+    if text.startswith(("/", "./", "../")) or text in (".", ".."):
+        return True
+    return "@" not in text and ("/" in text or Path(text, "main.cf").is_file())
 
 
 def _next(letter: str, rest: list[str]) -> str:
