@@ -1,0 +1,169 @@
+"""A supervisor in a process of its own: what it tells master(8), when it leaves, and how it replaces the dead.
+
+No worker serves anybody here: each waits for its lifeline, or does what the test wants.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+import pytest
+
+from mailrider.postfix import supervisor as rooms
+from mailrider.postfix.supervisor import EX_CONFIG, Slot, Staff, Supervisor
+
+PATIENCE_SECONDS = 10.0
+
+RunWorker = Callable[[int, Slot], int]
+
+
+def wait_for_lifeline(lifeline: int, slot: Slot) -> int:
+    os.read(lifeline, 1)
+    return 0
+
+
+class Scene:
+    """A supervisor as a child of ours; `said` is what it and its workers write into a pipe."""
+
+    def __init__(
+        self, run_worker: RunWorker, *, by_master: bool = True, idle_seconds: float = 0.0, uses_limit: int = 0
+    ) -> None:
+        self.master_end, child_end = socket.socketpair()
+        self.said, say = os.pipe()
+        self.pid = os.fork()
+        if self.pid:
+            child_end.close()
+            os.close(say)
+            return
+        code = 99
+        try:
+            self.master_end.close()
+
+            def run(lifeline: int, slot: Slot) -> int:
+                os.write(say, b"%d\n" % os.getpid())
+                return run_worker(lifeline, slot)
+
+            rooms.RESTART_SECONDS = 0.01
+            staff = Staff(
+                workers=2, run_worker=run, listeners=[], warn=lambda text: None, prepare=lambda: None,
+                status_channel=child_end.fileno() if by_master else None, generation=7,
+                idle_seconds=idle_seconds, uses_limit=uses_limit,
+            )  # fmt: skip
+            code = Supervisor(staff).run()
+        finally:
+            os._exit(code)
+
+    def workers(self, count: int) -> list[int]:
+        """The next workers that begin."""
+        text = b""
+        while text.count(b"\n") < count:
+            ready, _, _ = select.select([self.said], [], [], PATIENCE_SECONDS)
+            assert ready, "no worker has begun"
+            text += os.read(self.said, 1000)
+        return [int(line) for line in text.split()]
+
+    def wait(self) -> int:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            child, status = os.waitpid(self.pid, os.WNOHANG)
+            if child:
+                return os.waitstatus_to_exitcode(status)
+            select.select([], [], [], 0.01)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError("the supervisor does not end")
+
+    def close(self) -> None:
+        self.master_end.close()
+        os.close(self.said)
+
+
+def all_gone(pipe: int) -> bool:
+    """Everybody who could write has ended."""
+    while select.select([pipe], [], [], PATIENCE_SECONDS)[0]:
+        if not os.read(pipe, 1000):
+            return True
+    return False
+
+
+def test_master_is_told_once_and_its_end_is_ours() -> None:
+    scene = Scene(wait_for_lifeline)
+    scene.workers(2)
+    records = b""
+    while len(records) < 24:
+        records += scene.master_end.recv(100)
+    assert list(struct.iter_unpack("=iIi", records)) == [(scene.pid, 7, 0), (scene.pid, 7, 1)]
+    scene.master_end.close()
+    assert scene.wait() == 0
+    assert all_gone(scene.said)
+    scene.close()
+
+
+def test_a_dead_worker_is_replaced() -> None:
+    scene = Scene(wait_for_lifeline)
+    os.kill(scene.workers(2)[0], signal.SIGKILL)
+    assert scene.workers(1)
+    scene.master_end.close()
+    assert scene.wait() == 0
+    scene.close()
+
+
+def test_a_supervisor_that_is_killed_takes_its_workers_along() -> None:
+    scene = Scene(wait_for_lifeline)
+    scene.workers(2)
+    os.kill(scene.pid, signal.SIGKILL)
+    assert scene.wait() == -signal.SIGKILL
+    assert all_gone(scene.said)
+    scene.close()
+
+
+def test_a_wrong_configuration_ends_all() -> None:
+    scene = Scene(lambda lifeline, slot: EX_CONFIG)
+    assert scene.wait() == 1
+    scene.close()
+
+
+def test_without_work_it_leaves() -> None:
+    scene = Scene(wait_for_lifeline, idle_seconds=0.01)
+    assert scene.wait() == 0
+    assert all_gone(scene.said)
+    scene.close()
+
+
+def test_after_so_many_errands_it_leaves() -> None:
+    def serve(lifeline: int, slot: Slot) -> int:
+        slot.note(1, 3)
+        return wait_for_lifeline(lifeline, slot)
+
+    scene = Scene(serve, uses_limit=5)
+    assert scene.wait() == 0
+    scene.close()
+
+
+def test_who_works_is_not_idle() -> None:
+    supervisor = Supervisor(
+        Staff(2, wait_for_lifeline, [], lambda text: None, lambda: None, idle_seconds=0.0001, uses_limit=10)
+    )
+    slots = supervisor._slots
+    for busy, served, leaves in ((0, 0, True), (1, 1, False), (0, 1, True), (0, 5, True), (1, 5, True)):
+        for slot in slots:
+            slot.note(busy, served)
+        while time.monotonic() <= slots[-1].read()[2] + 0.0001:
+            pass
+        assert supervisor._has_nothing_to_do() is leaves
+
+
+def test_a_service_of_the_system_ends_when_its_workers_have() -> None:
+    scene = Scene(wait_for_lifeline, by_master=False)
+    for worker in scene.workers(2):
+        os.kill(worker, signal.SIGTERM)  # as systemd does to the whole group: workers wait for the supervisor's word
+    os.kill(scene.pid, signal.SIGTERM)
+    assert scene.wait() == 0
+    assert all_gone(scene.said)
+    scene.close()
