@@ -13,8 +13,6 @@ import struct
 import time
 from collections.abc import Callable
 
-import pytest
-
 from mailrider.postfix import supervisor as rooms
 from mailrider.postfix.supervisor import EX_CONFIG, Slot, Staff, Supervisor
 
