@@ -112,6 +112,24 @@ class TlsFailed(NamedTuple):
     reason: str
 
 
+class TlsJudged(NamedTuple):
+    """How TLS went with a server of a destination that wants reports (RFC 8460).
+
+    `record` is by what it asks for them.  `policy_type` is `tlsa`, `sts` or `no-policy-found`.  `result` is empty for success.
+    """
+
+    wall_seconds: float
+    domain: str
+    record: str
+    policy_type: str
+    policy_domain: str
+    policy_strings: tuple[str, ...]
+    mx_patterns: tuple[str, ...]
+    server: Server
+    result: str = ""
+    detail: str = ""
+
+
 class ConnectionClosed(NamedTuple):
     """A connection is gone, and how many messages it carried."""
 
@@ -146,6 +164,7 @@ Event = (
     | ConnectionOpened
     | TlsEstablished
     | TlsFailed
+    | TlsJudged
     | ConnectionClosed
     | CommandSent
     | ReplyReceived

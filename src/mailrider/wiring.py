@@ -19,11 +19,12 @@ from mailrider.delivery.agent import DeliveryAgent
 from mailrider.delivery.inspection import Inspector
 from mailrider.delivery.profile import Profile, make_profile
 from mailrider.delivery.security import make_security
-from mailrider.events import Observer, Warned
+from mailrider.events import Event, Observer, TlsJudged, Warned
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.departures import Departures
+from mailrider.observe.tls_reports import Collector, Journal
 from mailrider.queue.window import WindowTerms
 from mailrider.resolver.answer import Resolver
 from mailrider.resolver.cache import CachingResolver
@@ -73,7 +74,7 @@ class Engine:
     def __init__(self, settings: Settings, observer: Observer, *, tell_dialogues: bool = False) -> None:
         self._tell_dialogues = tell_dialogues
         self.settings = settings
-        self.observer = observer
+        self.observer = observer = add_reports(observer, settings)
         self.clock = SystemClock()
         loop = asyncio.get_running_loop()
         self._wheel = DeadlineWheel(loop, Departures(loop))
@@ -158,6 +159,34 @@ class Engine:
         """Close what is kept open, and wait for connections that are being ended politely."""
         for agent in self._agents.values():
             await agent.close()
+
+
+def add_reports(observer: Observer, settings: Settings) -> Observer:
+    """An observer that keeps and passes on what reports are made of, where that is wanted."""
+    directory, name = settings.tls_report_directory, settings.smtp_tlsrpt_socket_name
+    takers: list[Callable[[TlsJudged], None]] = []
+
+    def warn(text: str) -> None:
+        observer(Warned(text))
+
+    if directory:
+        takers.append(Journal(directory, warn).write)
+    if settings.smtp_tlsrpt_enable:
+        if name:
+            takers.append(Collector(os.path.join(settings.queue_directory, name), warn).send)
+        else:
+            warn("TLSRPT support: parameter smtp_tlsrpt_socket_name has empty value -- TLSRPT support will be disabled")
+    if not takers:
+        return observer
+
+    def observe(event: Event) -> None:
+        if isinstance(event, TlsJudged):
+            for take in takers:
+                take(event)
+        else:
+            observer(event)
+
+    return observe
 
 
 def _route_policy(settings: Settings, warn: Callable[[str], None]) -> RoutePolicy:

@@ -37,9 +37,10 @@ COMMANDS = {
     "serve": ("mailrider.cli.serve", "run a node: keep mail safe, deliver it, retry it, return it"),
     "probe": ("mailrider.cli.probe", "what would happen to mail for a destination, and why"),
     "table": ("mailrider.cli.table", "query, list or build a lookup table"),
+    "tlsrpt": ("mailrider.cli.tlsrpt", "write or send TLS reports"),
 }
 
-PLANNED = ("tlsrpt",)
+PLANNED: tuple[str, ...] = ()
 """Commands that are not there yet: named, and refused."""
 
 _SHARED_OPTIONS = ("-c", "-o", "-v", "--service")

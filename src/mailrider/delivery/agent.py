@@ -12,6 +12,7 @@ from mailrider.delivery.profile import Profile
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.security import make_security
 from mailrider.delivery.service_flags import meet_flags
+from mailrider.delivery.tls_reporting import Reporting
 from mailrider.delivery.traffic import TrafficMemory
 from mailrider.delivery.walk import Means, Walk
 from mailrider.events import Observer, Warned, ignore_event
@@ -44,7 +45,8 @@ class DeliveryAgent:
     ) -> None:
         self._profile = profile
         security = make_security(profile.settings, directory.resolver, clock, lambda text: observer(Warned(text)))
-        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock), security)
+        reporting = _make_reporting(profile, directory)
+        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock), security, reporting)
         self._clock = clock
         self._observer = observer
         self._traffic = TrafficMemory()
@@ -103,3 +105,12 @@ class DeliveryAgent:
         except TimeoutError:
             for connection in leaving:
                 connection.close()
+
+
+def _make_reporting(profile: Profile, directory: Directory) -> Reporting | None:
+    """Who judges sessions for TLS reports, where anybody wants to hear of them; never for LMTP."""
+    settings = profile.settings
+    wanted = bool(settings.tls_report_directory) or settings.smtp_tlsrpt_enable
+    if not wanted or profile.lmtp or settings.disable_dns_lookups:
+        return None
+    return Reporting(directory.resolver, skips_resumed=settings.smtp_tlsrpt_skip_reused_handshakes)

@@ -28,11 +28,12 @@ SUBMISSIONS_PORT = 465
 class Hops:
     """The hops of one request.
 
-    `nexthop` is the element that is being worked on, as tables know it; `strictness` is how strictly REQUIRETLS is taken there.
+    `nexthop` is the element that is being worked on, as tables know it, `domain` the same without brackets and port;
+    `strictness` is how strictly REQUIRETLS is taken there.
     """
 
     __slots__ = (
-        "_clear", "_domain", "_exchanger", "_observer", "_profile", "_relaxed", "_request", "_security", "nexthop",
+        "_clear", "_exchanger", "_observer", "_profile", "_relaxed", "_request", "_security", "domain", "nexthop",
         "strictness",
     )  # fmt: skip
 
@@ -42,7 +43,7 @@ class Hops:
         self._security = security
         self._observer = observer
         self._exchanger: Record | None = None
-        self._domain = ""
+        self.domain = ""
         self._clear: set[tuple[str, int]] = set()  # servers that are tried in clear next time
         self._relaxed: bool | None = None  # the message says "TLS-Required: no"; None: nobody has looked
         self.nexthop = ""
@@ -52,9 +53,9 @@ class Hops:
         """Another element of the next hop; `exchanger` is its best MX record."""
         self._exchanger = exchanger
         self.nexthop = destination.path or destination.text
-        self._domain = destination.host or self._profile.own_name
+        self.domain = destination.host or self._profile.own_name
         if self._request.envelope.requiretls:
-            self.strictness = self._security.required.judge(self._domain)
+            self.strictness = self._security.required.judge(self.domain)
         if destination.port == SUBMISSIONS_PORT and not self._security.wrapper and self._profile.settings.helpful_warnings:
             prefix = self._profile.transport.value
             self._observer(
@@ -70,9 +71,9 @@ class Hops:
         if trust.plain is not None:
             return trust.plain
         if self._is_relaxed():
-            policy = trust.relax(self.nexthop, self._domain, server, wrapper=self._security.wrapper)
+            policy = trust.relax(self.nexthop, self.domain, server, wrapper=self._security.wrapper)
         else:
-            policy = await trust.decide(self.nexthop, self._domain, server, self._exchanger)
+            policy = await trust.decide(self.nexthop, self.domain, server, self._exchanger)
         if isinstance(policy, Policy) and policy.level is TlsLevel.MAY and server.family is Family.UNIX:
             self._observer(Warned("opportunistic TLS encryption is not appropriate for unix-domain destinations."))
             return IN_CLEAR

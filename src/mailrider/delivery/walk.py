@@ -18,6 +18,7 @@ from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.security import SecureTurn, Security
 from mailrider.delivery.session import NoSession, Session, open_session
+from mailrider.delivery.tls_reporting import Reporting
 from mailrider.delivery.trouble import Failure
 from mailrider.events import ConnectFailed, HandedOver, Warned
 from mailrider.model import status as status_code
@@ -40,6 +41,7 @@ class Means(NamedTuple):
     wheel: DeadlineWheel
     peers: PeerMemory
     security: Security
+    reporting: Reporting | None = None
 
 
 class Walk:
@@ -302,6 +304,10 @@ class Walk:
             turn=turn,
             may_fall_back=hops.may_fall_back(policy, server),
         )
+        if self._means.reporting is not None:
+            judged = await self._means.reporting.judge(hops.domain, server, turn, opened, progress.clock.wall_seconds())
+            if judged is not None:
+                progress.observer(judged)
         session = opened if isinstance(opened, Session) else opened.session
         if session is not None and not session.connection.gone:
             self._means.cache.adopt(session)

@@ -46,6 +46,7 @@ from mailrider.events import (
     ServerFailedSoftly,
     TlsEstablished,
     TlsFailed,
+    TlsJudged,
     Warned,
 )
 from mailrider.model.tls import TlsFacts
@@ -100,6 +101,15 @@ def _describe(event: Event) -> Fields:
             return {"event": "noted", "queue_id": event.queue_id, "text": event.text}
         case Warned():
             return {"event": "warned", "queue_id": event.queue_id, "text": event.text}
+        case TlsJudged():
+            return {
+                "event": "tls_judged",
+                "relay": event.server.relay,
+                "domain": event.domain,
+                "policy_type": event.policy_type,
+                "result": event.result,
+                "detail": event.detail,
+            }
         case _:
             return _describe_connection(event)
 

@@ -171,19 +171,31 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tlsrpt_enable = Flag(
         "no", "Count TLS successes and failures for reports to the destinations (RFC 8460).",
-        since="3.10", in_effect=False,
+        since="3.10", in_effect=True,
     )  # fmt: skip
     smtp_tlsrpt_socket_name = Text(
         "", "The socket of the process that collects those counts.",
-        since="3.10", in_effect=False,
+        since="3.10", in_effect=True,
     )  # fmt: skip
     smtp_tlsrpt_skip_reused_handshakes = Flag(
         "no", "Do not count handshakes that resumed a session.",
-        since="3.10", in_effect=False,
+        since="3.10", in_effect=True,
     )  # fmt: skip
     smtp_tls_enforce_sts_mx_patterns = Flag(
         "yes", "Hold servers to the MX patterns of an MTA-STS policy that a policy table gave.",
         since="3.10.5", in_effect=True,
+    )  # fmt: skip
+    tls_report_directory = Text(
+        "", "Where the outcome of TLS sessions is kept for reports to the destinations (RFC 8460); empty keeps none.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_report_organization = Text(
+        "$myhostname", "Who reports, as reports name it.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_report_contact = Text(
+        "postmaster@$mydomain", "The address in reports, which is the sender of those that go by mail too.",
+        since="", ours=True, in_effect=True,
     )  # fmt: skip
     smtp_tls_mta_sts = Flag(
         "no", "Fetch and obey MTA-STS policies (RFC 8461).",
