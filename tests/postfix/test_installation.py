@@ -26,6 +26,7 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert found.announces
 
 
+@pytest.mark.parameter("hash_queue_names", "ipc_timeout")
 def test_what_was_set(tmp_path: Path) -> None:
     text = (
         "mail_owner = mail\ntrace_service_name = tracer\nhash_queue_names = Active\nhash_queue_depth = 2\n"

@@ -84,5 +84,6 @@ def test_a_log_that_comes_back_is_found_again(tmp_path: Path, log: MailLog, logg
     assert not log.is_behind
 
 
+@pytest.mark.parameter("syslog_facility")
 def test_facilities() -> None:
     assert [facility_number(name) for name in ("kern", "mail", "security", "local7")] == [0, 2, 4, 23]

@@ -106,8 +106,10 @@ def test_a_supervisor_that_is_killed_leaves_no_orphans_at_work() -> None:
         assert "throttling" not in postfix.log_text()
 
 
-def test_an_agent_without_work_leaves_and_comes_back() -> None:
-    with running(agent_line(options="-i 1")) as (postfix, _, quick):
+@pytest.mark.parameter("max_idle", "max_use")
+@pytest.mark.parametrize("option", ["-i 1", "-o max_use=1"])
+def test_an_agent_that_is_idle_or_worn_leaves_and_comes_back(option: str) -> None:
+    with running(agent_line(options=option)) as (postfix, _, quick):
         postfix.submit(["one@quick.test"])
         postfix.wait_for(lambda: quick.taken, "the first message")
         postfix.wait_for(lambda: not postfix.processes("agent --transport smtp"), "the agent to leave")
@@ -124,6 +126,7 @@ def test_a_wrong_setting_is_told_and_does_no_harm() -> None:
         assert not quick.taken
 
 
+@pytest.mark.parameter("syslog_name")
 def test_settings_of_the_service_are_heard() -> None:
     options = "-o smtp_helo_name=other.origin.test -o syslog_name=postfix/special -o { unknown_name = x y }"
     with running(agent_line(options=options)) as (postfix, _, quick):
@@ -131,6 +134,17 @@ def test_settings_of_the_service_are_heard() -> None:
         postfix.wait_until_empty()
         assert "EHLO other.origin.test" in quick.commands
         assert "postfix/special/smtp[" in postfix.log_text()
+
+
+def test_in_a_chroot() -> None:
+    with running(agent_line().replace(" n - 1 ", " y - 1 ")) as (postfix, slow, quick):
+        slow.gate.set()
+        postfix.submit(["one@quick.test", "perm@quick.test"])
+        postfix.submit(["two@slow.test"])
+        results = {who: status for who, status, _ in postfix.wait_for_results(3)}
+        assert results == {"one@quick.test": "sent", "perm@quick.test": "bounced", "two@slow.test": "sent"}
+        (worker, *_) = postfix.processes("agent --transport smtp")
+        assert os.readlink(f"/proc/{worker}/root") == str(postfix.spool)
 
 
 def test_messages_that_postsuper_takes_away_in_the_middle() -> None:

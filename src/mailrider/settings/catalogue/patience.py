@@ -73,13 +73,13 @@ class Patience(Section, title="time limits"):
     )  # fmt: skip
     ipc_timeout = Seconds(
         "3600s", "How long another daemon of the mail system may keep an answer back.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     max_idle = Seconds(
         "100s", "How long an agent waits for work before it ends.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     max_use = Count(
         "100", "After how many requests an agent ends.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip

@@ -110,7 +110,7 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     hash_queue_names = Words(
         "deferred, defer", "The queue folders that are split into many.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     qmgr_message_active_limit = Count(
         "20000", "How many messages are worked on at once.",

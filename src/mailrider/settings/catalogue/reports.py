@@ -70,11 +70,11 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     syslog_facility = Choice(
         "mail", "The syslog facility.",
-        since="pre-2.0", of=FACILITIES, in_effect=False,
+        since="pre-2.0", of=FACILITIES, in_effect=True,
     )  # fmt: skip
     syslog_name = Text(
         "${multi_instance_name?{$multi_instance_name}:{postfix}}", "The name before the process name in the log.",
-        least=1, in_effect=False,
+        least=1, in_effect=True,
     )  # fmt: skip
     maillog_file = Text(
         "", "The file to log to; empty means syslog in Postfix.",
