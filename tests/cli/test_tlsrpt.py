@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import email
 import gzip
+import http.server
 import json
+import threading
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from cli.peer_thread import PeerThread
 from mailrider.cli.main import main
+from mailrider.testkit.authority import make_root
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 
@@ -82,3 +86,55 @@ def test_what_makes_no_sense(capsys: pytest.CaptureFixture[str], journal: Path) 
     assert tlsrpt(capsys, journal, "--day", "2026-02-30")[0] == 64
     assert tlsrpt(capsys, journal, "--day", "2026-02-01")[0] == 66
     assert tlsrpt(capsys, Path(""), "-o", "tls_report_directory=", "--day", DAY)[0] == 64
+
+
+class HttpsThread:
+    """An HTTPS server in a thread that answers every POST with `status`; `bodies` are what came in."""
+
+    def __init__(self, folder: Path, status: int) -> None:
+        root = make_root()
+        self.authority = folder / "ca.pem"
+        self.authority.write_bytes(root.pem)
+        self.bodies: list[tuple[str | None, bytes]] = []
+        bodies = self.bodies
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.append((self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *words: object) -> None:
+                """Nobody reads it."""
+
+        self._server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+        context = root.issue("us", addresses=["127.0.0.1"]).server_context(folder)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.mark.parametrize(("status", "wanted"), [(201, 0), (500, 75), (302, 75)])
+def test_reports_by_https(
+    capsys: pytest.CaptureFixture[str], journal: Path, tmp_path: Path, status: int, wanted: int
+) -> None:
+    pytest.importorskip("httpx", reason="httpx is not installed: pip install mailrider[mta-sts]")
+    with HttpsThread(tmp_path, status) as server:
+        record = f"v=TLSRPTv1; rua=https://127.0.0.1:{server.port}/tls"
+        (journal / f"{DAY}.jsonl").write_text(json.dumps(SESSION | {"record": record}) + "\n")
+        code, _, err = tlsrpt(capsys, journal, "--day", DAY, "--send", "-o", f"tls_mta_sts_CAfile={server.authority}")
+    assert code == wanted, err
+    ((media_type, body),) = server.bodies
+    assert media_type == "application/tlsrpt+gzip"
+    assert json.loads(gzip.decompress(body))["report-id"] == f"{DAY}.a.test@mx.us.test"
+    assert (journal / f"{DAY}.a.test.sent").exists() is (wanted == 0)
