@@ -145,12 +145,12 @@ def test_a_full_disk(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "insufficient system storage" in capsys.readouterr().err
 
 
-def test_a_queue_that_is_not_ours(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_queue_that_cannot_be_opened(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(*arguments: object, **more: object) -> int:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr("mailrider.spool.sqlite_schema.os.open", refuse)
-    assert site.send(b"Subject: x\n\n", "b@b.example") == 77
+    assert site.send(b"Subject: x\n\n", "b@b.example") == 75
     assert "cannot open the queue" in capsys.readouterr().err
 
 

@@ -1,10 +1,11 @@
 """`mailrider sendmail`: put a message into the queue, with the command line of sendmail(1).
 
 It writes into the queue itself, so it works whether the node is running or not; when it ends with 0, the message is on stable
-storage.  Who may not write there hears so, with exit code 77.
+storage.  For a user who may not write there, it goes by SMTP to the node, which then must be running.
 
 Exit codes (sysexits.h): 0 accepted; 64 wrong usage or no recipient; 65 the input cannot be read; 69 the message is larger than
-`message_size_limit`; 75 the queue is full or cannot be written, try again; 77 not allowed; 78 wrong configuration.
+`message_size_limit`; 75 the queue is full or cannot be written, try again; 77 not allowed, and no node
+is running; 78 wrong configuration.
 """
 
 from __future__ import annotations

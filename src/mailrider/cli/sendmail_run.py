@@ -25,7 +25,8 @@ from mailrider.errors import SpoolTrouble, WrongUsage
 from mailrider.model.request import BodyType, Envelope, Recipient
 from mailrider.model.texts import check_text
 from mailrider.settings import Settings
-from mailrider.spool.opening import open_spool
+from mailrider.spool.opening import is_forbidden, open_spool
+from mailrider.spool.queue_id import QueueIds
 from mailrider.spool.spool import NotAccepted, Order, Selection, Spool, Submission
 from mailrider.wiring import choose_configuration, read_settings
 
@@ -33,7 +34,6 @@ EX_OK = 0
 EX_DATAERR = 65
 EX_UNAVAILABLE = 69
 EX_TEMPFAIL = 75
-EX_NOPERM = 77
 
 NO_HEADER_RECIPIENTS = "No recipient addresses found in message header"
 NO_RECIPIENTS = "Recipient addresses must be specified on the command line or via the -t option"
@@ -79,11 +79,24 @@ def _submit(settings: Settings, options: SendmailOptions, stream: BinaryIO) -> i
         text = SubmittedText(stream, dot_ends=options.dot_ends, limit_octets=settings.message_size_limit)
         envelope = _make_envelope(settings, options, text, login)
         with_name = options.full_name if options.full_name is not None else os.environ.get("NAME", full_name)
+        if is_forbidden(settings.queue_directory):
+            return asyncio.run(_hand_over(settings, envelope, text, with_name))
         return asyncio.run(_accept(settings, envelope, text, with_name))
     except TooLarge as error:
         return _fail(login, str(error), EX_UNAVAILABLE)
     except SpoolTrouble as error:
-        return _fail(login, str(error), EX_NOPERM if "Permission denied" in str(error) else EX_TEMPFAIL)
+        return _fail(login, str(error), EX_TEMPFAIL)
+
+
+async def _hand_over(settings: Settings, envelope: Envelope, text: SubmittedText, full_name: str) -> int:
+    """The way of those who may not write to the queue."""
+    from mailrider.cli.sendmail_hand_over import hand_over
+
+    now = time.time()
+    queue_id = QueueIds(time.time).new_queue_id()  # for the Message-Id; the queue gives its own
+    origin = Origin(queue_id, settings.myhostname, format_date(now), envelope.sender, full_name)
+    code, sentence = await hand_over(settings, envelope, list(_content(settings, origin, text)))
+    return _fail(_who_calls()[0], sentence, code) if code else EX_OK
 
 
 def _fail(login: str, text: str, code: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,23 @@ def open_spool(queue_directory: str, *, report: Callable[[str], None] = lambda s
     from mailrider.spool.sqlite import SqliteSpool
 
     return SqliteSpool(Path(queue_directory), _SystemClock(), report=report)
+
+
+def is_forbidden(queue_directory: str) -> bool:
+    """Whether there is a queue, or a place for one, that this user may not write to."""
+    from mailrider.spool.sqlite import DATABASE_NAME
+
+    path = Path(queue_directory)
+    try:
+        (path / DATABASE_NAME).stat()
+        return not os.access(path / DATABASE_NAME, os.W_OK)
+    except PermissionError:
+        return True
+    except OSError:
+        pass  # there is none
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return not os.access(path, os.W_OK)
 
 
 def open_existing_spool(queue_directory: str) -> Spool:
