@@ -137,7 +137,7 @@ def test_settings_of_the_service_are_heard() -> None:
 
 
 def test_in_a_chroot() -> None:
-    with running(agent_line().replace(" n - 1 ", " y - 1 ")) as (postfix, slow, quick):
+    with running(agent_line().replace(" n - 1 ", " y - 1 ")) as (postfix, slow, _):
         slow.gate.set()
         postfix.submit(["one@quick.test", "perm@quick.test"])
         postfix.submit(["two@slow.test"])
