@@ -17,6 +17,7 @@ from mailrider.testkit.authority import Certificate, make_root, make_self_signed
 from mailrider.tls.channel import HANDSHAKE_LIMIT_OCTETS, BrokenChannel, Channel
 from mailrider.tls.engine import TlsEngine
 from mailrider.tls.protocols import parse_protocols
+from mailrider.tls.sessions import KeptSession
 from mailrider.tls.terms import Authorities, Handshake, TlsTerms
 
 from .peer import ANY, MemoryServer, shake_hands
@@ -152,6 +153,25 @@ def test_a_session_is_resumed_under_the_same_terms_only(bench: Bench, handshake:
     assert [resumed(terms), resumed(terms), resumed(other), resumed(other), resumed(terms)] == [
         False, True, False, True, True,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("handshake", [Handshake(), OLD], ids=["1.3", "1.2"])
+def test_a_session_serves_more_than_once(bench: Bench, handshake: Handshake) -> None:
+    """Not every server gives out a new ticket when it has taken one."""
+    terms = replace(ANY, handshake=handshake)
+    context, kept = bench.engine.prepare(terms), list[KeptSession]()
+
+    def connect(session: KeptSession | None) -> bool:
+        server = MemoryServer(SERVER, bench.folder, context=bench.context)
+        channel = Channel(context, terms, RELAY, kept=session, keep=kept.append)
+        shake_hands(channel, server)
+        channel.feed(server.say(b"250 Ok\r\n"))
+        channel.say_goodbye()
+        assert channel.facts is not None
+        assert server.tls.session_reused is channel.facts.resumed
+        return channel.facts.resumed
+
+    assert [connect(kept[0] if kept else None) for _ in range(4)] == [False, True, True, True]
 
 
 def test_a_session_is_not_taken_for_resumed_because_it_was_offered(bench: Bench, tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ def make_context(
         _load_authorities(context, authorities)
         _load_identity(context, identity)
         context.set_verify_depth(depth + 1)
-        context.set_session_cache_mode(SSL.SESS_CACHE_CLIENT | SSL.SESS_CACHE_NO_INTERNAL)
+        # We keep sessions ourselves.  With a cache of its own OpenSSL marks one of TLS 1.3 as used up when it was resumed once,
+        # and servers like Postfix, which give out no second ticket then, would be met with a full handshake every other time.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     except _Trouble as trouble:
         return Unavailable((str(trouble), "disabling TLS support"))
     return context
