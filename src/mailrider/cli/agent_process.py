@@ -195,14 +195,8 @@ def find_out_protocol(settings: Settings, directory: Path) -> bool:
 
 def listen_at(path: str, owner: str) -> socket.socket:
     """A listening socket at a path, in the place of one that nobody listens on any more."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        listener.connect(path)
-    except OSError:
-        pass
-    else:
+    if _somebody_listens(path):
         raise WrongUsage(f"{path}: somebody listens there already")
-    listener.close()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     fresh = f"{path}.{os.getpid()}"
     try:
@@ -214,10 +208,23 @@ def listen_at(path: str, owner: str) -> socket.socket:
         listener.listen(BACKLOG)
         os.rename(fresh, path)  # nobody finds the place empty
     except KeyError:
+        listener.close()
         raise WrongConfiguration(f"mail_owner = {owner}: there is no such user") from None
     except OSError as trouble:
+        listener.close()
         raise WrongConfiguration(f"cannot listen at {path} in {os.getcwd()}: {trouble.strerror}") from None
     return listener
+
+
+def _somebody_listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as caller:
+        try:
+            caller.connect(path)
+        except BlockingIOError:
+            return True  # somebody with much to do
+        except OSError:
+            return False
+    return True
 
 
 def _supervise(
@@ -268,6 +275,7 @@ def _fail(log: MailLog | None, fault: BaseException, *, to_terminal: bool = Fals
     if log is None:
         log = MailLog("postfix/agent", socket.gethostname(), "mail", postlog_path=os.environ.get(POSTLOG_VARIABLE, ""))
     log.write(text)
+    log.close()
     if to_terminal:
         if isinstance(fault, MailriderError):
             raise fault

@@ -58,7 +58,7 @@ async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
     settings, installation = plan.settings, plan.installation
     write = _patient_writer(plan.log)
     observer = make_observer(settings, write, plan.verbose)
-    engine = Engine(settings, observer)
+    engine = Engine(settings, observer, tell_dialogues=bool(plan.verbose))
     agent = engine.agent(plan.transport, plan.service)
     clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
     reports = Reports(installation, clients, observer, _open_flush_domains(settings, installation.fast_flush_domains, write))
@@ -93,18 +93,18 @@ async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
 
 
 def make_observer(settings: Settings, write: Callable[[str], None], verbose: int) -> Observer:
-    """Log lines in Postfix's words; with `verbose` the conversations too."""
+    """Log lines in Postfix's words; with `verbose` or `debug_peer_list` the conversations too."""
     log = TextLog(
         write,
         resolution_digits=settings.delay_logging_resolution_limit,
         address_format=settings.info_log_address_format,
         helpful=settings.helpful_warnings,
     )
-    if not verbose:
+    if not verbose and not settings.debug_peer_list:
         return log
     from mailrider.observe.transcript import Transcript
 
-    transcript = Transcript(write)
+    transcript = Transcript(write, remarks=bool(verbose))
 
     def observe(event: Any) -> None:
         transcript(event)
