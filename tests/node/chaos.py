@@ -103,7 +103,7 @@ def configure(folder: Path, port: int) -> None:
     (folder / "main.cf").write_text(
         f"queue_directory = {folder}/queue\nmaillog_file = {folder}/log\nmyhostname = here.example\nmydestination =\n"
         f"relayhost = [127.0.0.1]:{port}\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\n"
-        "default_destination_concurrency_failed_cohort_limit = 20\n"
+        "default_destination_concurrency_failed_cohort_limit = 20\nintake_smtp_listen =\n"
     )
 
 

@@ -41,6 +41,7 @@ class Site:
 
     def set(self, settings: str) -> None:
         own = f"queue_directory = {self.queue}\nmaillog_file = {self.log}\nmyhostname = here.example\nmydestination =\n"
+        own += "intake_smtp_listen =\n"
         (self.folder / "main.cf").write_text(own + settings)
 
     @contextmanager

@@ -93,11 +93,11 @@ class Pace(Section, title="concurrency"):
     )  # fmt: skip
     default_destination_rate_delay = Seconds(
         "0s", "The pause between deliveries to one destination.",
-        since="2.5", least=0, in_effect=False,
+        since="2.5", least=0, in_effect=True,
     )  # fmt: skip
     default_transport_rate_delay = Seconds(
         "0s", "The pause between deliveries of one service.",
-        since="3.1", least=0, in_effect=False,
+        since="3.1", least=0, in_effect=True,
     )  # fmt: skip
     transport_destination_concurrency_limit = Count(
         "$default_destination_concurrency_limit", "Deliveries to one destination at once, for one service.",
@@ -125,9 +125,9 @@ class Pace(Section, title="concurrency"):
     )  # fmt: skip
     transport_destination_rate_delay = Seconds(
         "$default_destination_rate_delay", "The pause between deliveries to one destination, for one service.",
-        since="2.5", least=0, per_service=True, listed=False, in_effect=False,
+        since="2.5", least=0, per_service=True, listed=False, in_effect=True,
     )  # fmt: skip
     transport_transport_rate_delay = Seconds(
         "$default_transport_rate_delay", "The pause between deliveries, for one service.",
-        since="3.1", least=0, per_service=True, listed=False, in_effect=False,
+        since="3.1", least=0, per_service=True, listed=False, in_effect=True,
     )  # fmt: skip

@@ -40,7 +40,7 @@ class House(Section, title="this host"):
     )  # fmt: skip
     queue_directory = Text(
         "/var/spool/postfix", "Where mail is kept.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     data_directory = Text(
         "/var/lib/postfix", "Where caches and other files that may be lost are kept.",
@@ -56,7 +56,7 @@ class House(Section, title="this host"):
     )  # fmt: skip
     mail_name = Text(
         "Postfix", "What the mail system calls itself.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     mail_version = Text(
         "3.7.11", "The release whose behaviour is reproduced.",

@@ -17,51 +17,51 @@ class Routing(Section, title="routing"):
     )  # fmt: skip
     relay_domains = Patterns(
         "${{$compatibility_level} <level {2} ? {$mydestination} : {}}", "The domains whose mail is passed on for them.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     virtual_mailbox_domains = Patterns(
         "$virtual_mailbox_maps", "The domains whose mailboxes are not system accounts.",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     transport_maps = Tables(
         "", "Tables with transport and next hop by recipient.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     sender_dependent_default_transport_maps = Tables(
         "", "Tables by sender whose result replaces default_transport.",
-        since="2.7", in_effect=False,
+        since="2.7", in_effect=True,
     )  # fmt: skip
     sender_dependent_relayhost_maps = Tables(
         "", "Tables by sender whose result replaces relayhost.",
-        since="2.3", in_effect=False,
+        since="2.3", in_effect=True,
     )  # fmt: skip
     empty_address_default_transport_maps_lookup_key = Text(
         "<>", "What the null sender is looked up as in sender_dependent_default_transport_maps.",
-        since="2.7", least=1, in_effect=False,
+        since="2.7", least=1, in_effect=True,
     )  # fmt: skip
     empty_address_relayhost_maps_lookup_key = Text(
         "<>", "What the null sender is looked up as in sender_dependent_relayhost_maps.",
-        since="2.5", least=1, in_effect=False,
+        since="2.5", least=1, in_effect=True,
     )  # fmt: skip
     default_transport = Text(
         "smtp", "The transport of mail to other domains.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     relay_transport = Text(
         "relay", "The transport of mail to relay_domains.",
-        least=1, in_effect=False,
+        least=1, in_effect=True,
     )  # fmt: skip
     local_transport = Text(
         "local:$myhostname", "The transport of mail to mydestination.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     virtual_transport = Text(
         "virtual", "The transport of mail to virtual_mailbox_domains.",
-        least=1, in_effect=False,
+        least=1, in_effect=True,
     )  # fmt: skip
     defer_transports = Words(
         "", "Transports whose mail waits until it is asked for.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
 
 
@@ -74,19 +74,19 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     maximal_backoff_time = Seconds(
         "4000s", "The longest pause between two attempts.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     queue_run_delay = Seconds(
         "300s", "How often the queue is searched for mail whose time has come.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     maximal_queue_lifetime = Seconds(
         "5d", "How old a message gets before it is returned.",
-        since="pre-2.0", least=0, most=QUEUE_LIFETIME_LIMIT_SECONDS, in_effect=False,
+        since="pre-2.0", least=0, most=QUEUE_LIFETIME_LIMIT_SECONDS, in_effect=True,
     )  # fmt: skip
     bounce_queue_lifetime = Seconds(
         "5d", "The same for mail from the null sender.",
-        since="2.1", least=0, most=QUEUE_LIFETIME_LIMIT_SECONDS, in_effect=False,
+        since="2.1", least=0, most=QUEUE_LIFETIME_LIMIT_SECONDS, in_effect=True,
     )  # fmt: skip
     transport_retry_time = Seconds(
         "60s", "After how long a transport that failed is asked again.",
@@ -114,11 +114,11 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     qmgr_message_active_limit = Count(
         "20000", "How many messages are worked on at once.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     qmgr_message_recipient_limit = Count(
         "20000", "How many recipients are held in memory.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     qmgr_message_recipient_minimum = Count(
         "10", "How many recipients of each message are held in memory at least.",

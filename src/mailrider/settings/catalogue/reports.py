@@ -38,7 +38,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     notify_classes = Words(
         "resource, software", "Of which kinds of trouble the postmaster gets mail.",
-        since="pre-2.0", of=NOTIFY_CLASSES, in_effect=False,
+        since="pre-2.0", of=NOTIFY_CLASSES, in_effect=True,
     )  # fmt: skip
     error_notice_recipient = Text(
         "postmaster", "Who gets mail about protocol, resource and software errors.",
@@ -46,15 +46,15 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     bounce_notice_recipient = Text(
         "postmaster", "Who gets copies of non-delivery notices.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     two_bounce_notice_recipient = Text(
         "postmaster", "Who gets non-delivery notices that could not be delivered.",
-        since="pre-2.0", least=1, name="2bounce_notice_recipient", in_effect=False,
+        since="pre-2.0", least=1, name="2bounce_notice_recipient", in_effect=True,
     )  # fmt: skip
     delay_notice_recipient = Text(
         "postmaster", "Who gets copies of delay warnings.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     internal_mail_filter_classes = Words(
         "", "Which mail of our own goes through content filters.",
@@ -78,11 +78,11 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     maillog_file = Text(
         "", "The file to log to; empty means syslog in Postfix.",
-        since="3.4", in_effect=False,
+        since="3.4", in_effect=True,
     )  # fmt: skip
     double_bounce_sender = Text(
         "double-bounce", "The sender of notices that must not be answered.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     empty_address_recipient = Text(
         "MAILER-DAEMON", "Who gets mail that is addressed to the null address.",
@@ -90,7 +90,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     delay_warning_time = Seconds(
         "0h", "After how long the sender is told that mail is late; 0 never tells.",
-        since="pre-2.0", least=0, in_effect=False,
+        since="pre-2.0", least=0, in_effect=True,
     )  # fmt: skip
     confirm_delay_cleared = Flag(
         "no", "Tell the sender when mail that was late has arrived.",
@@ -98,15 +98,15 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     bounce_template_file = Text(
         "", "A file with texts for notices.",
-        since="2.3", in_effect=False,
+        since="2.3", in_effect=True,
     )  # fmt: skip
     bounce_size_limit = Count(
         "50000", "Up to how many octets a message is returned whole; of longer ones only the headers are.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     header_from_format = Choice(
         "standard", "How names are written in From: headers of our own.",
-        since="3.3", of=("standard", "obsolete"), in_effect=False,
+        since="3.3", of=("standard", "obsolete"), in_effect=True,
     )  # fmt: skip
     enable_threaded_bounces = Flag(
         "no", "Let notices refer to the message they are about, so that they are shown with it.",
