@@ -102,7 +102,7 @@ def test_a_wire_is_free_for_the_next_script_where_groups_are_taken() -> None:
         wire.free = False
         wire.pipelining = pipelining
         wire.send(DOT, b".\r\n")
-        wire.release(DOT)
+        wire.release()
         assert wire.free is pipelining
 
 
@@ -112,7 +112,7 @@ def test_a_stream_has_a_bound() -> None:
     for number in range(1, UNANSWERED_MESSAGES + 2):
         wire.send(MAIL, b"MAIL FROM:<>\r\n")
         wire.send(BDAT, b"BDAT 1 LAST\r\n")
-        wire.release(BDAT)
+        wire.release_whole(BDAT)
         assert wire.free is (number < UNANSWERED_MESSAGES)
 
 

@@ -105,10 +105,10 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _parse_requests(requests: list[Any], path: str) -> list[Parcel]:
     parcels: list[Parcel] = []
     reads_input = False
-    checked_files: set[str] = set()
+    seen = Seen()
     for number, request in enumerate(requests, 1):
         try:
-            parcel = parse_request(request, checked_files)
+            parcel = parse_request(request, seen)
             if parcel.message_file == STANDARD_INPUT:
                 if reads_input:
                     raise WrongUsage("standard input is the message of another request already")
@@ -119,25 +119,35 @@ def _parse_requests(requests: list[Any], path: str) -> list[Parcel]:
     return parcels
 
 
-def parse_request(request: Mapping[str, Any], checked_files: set[str] | None = None) -> Parcel:
-    """One request of a batch; the command line is put into the same form.
+class Seen:
+    """What earlier requests of a batch had already, and was found good: most of them go one way."""
 
-    `checked_files` remembers the message files that were found to be there.
-    """
+    __slots__ = ("files", "nexthops")
+
+    def __init__(self) -> None:
+        self.nexthops: set[object] = set()
+        self.files: set[object] = set()
+
+
+def parse_request(request: Mapping[str, Any], seen: Seen | None = None) -> Parcel:
+    """One request of a batch; the command line is put into the same form."""
     if not isinstance(request, dict):
         raise WrongUsage("expected an object")
+    seen = seen or Seen()
     usual = _USUAL_KEYS.issuperset(request)
     if not usual:
         _refuse_unknown_keys(request, _REQUEST_KEYS)
     transport = _choose(request, "transport", _TRANSPORTS, "")
     recipients, given = _read_recipients(request.get("recipients"))
     envelope = Envelope(parse_address(_text(request, "sender", required=True)), recipients)
-    nexthop = _text(request, "nexthop", required=True)
-    message_file = _text(request, "message_file", required=True)
-    if checked_files is None or message_file not in checked_files:
+    nexthop, message_file = request.get("nexthop"), request.get("message_file")
+    if type(nexthop) is not str or nexthop not in seen.nexthops:
+        nexthop = _text(request, "nexthop", required=True)
+        seen.nexthops.add(nexthop)
+    if type(message_file) is not str or message_file not in seen.files:
+        message_file = _text(request, "message_file", required=True)
         _check_message_file(message_file)
-        if checked_files is not None:
-            checked_files.add(message_file)
+        seen.files.add(message_file)
     service = transport or "smtp"
     parcel = Parcel(
         envelope, given, nexthop, _TRANSPORTS[service], service, message_file, _text(request, "queue_id") or "NOQUEUE",

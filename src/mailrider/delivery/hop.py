@@ -65,6 +65,11 @@ class Hops:
                 )
             )
 
+    @property
+    def plain(self) -> Policy | None:
+        """The one policy of a transport that never uses TLS, see `TrustEngine.plain`."""
+        return self._security.trust.plain
+
     async def find_policy(self, server: Server) -> Policy | NoPolicy:
         """What a server must prove to us, clear text left out of account."""
         trust = self._security.trust

@@ -30,8 +30,12 @@ def _needs_smtputf8(address: str) -> bool:
 
 def to_ascii_domains(envelope: Envelope, *, idna2003: bool) -> Envelope:
     """The envelope with A-labels for U-labels; a domain that has none stays as it is."""
-    if envelope.sender.isascii() and all(recipient.address.isascii() for recipient in envelope.recipients):
-        return envelope
+    if envelope.sender.isascii():
+        for recipient in envelope.recipients:
+            if not recipient.address.isascii():
+                break
+        else:
+            return envelope
     recipients = tuple(
         recipient._replace(address=_with_ascii_domain(recipient.address, idna2003), original=_original(recipient))
         for recipient in envelope.recipients

@@ -134,7 +134,7 @@ class Walk:
         itinerary, cache, ledger = self._itinerary, self._means.cache, self._progress.ledger
         if self._destination_key is not None and itinerary.candidates:
             while ledger.open and (session := cache.take(self._destination_key)) is not None:
-                if not await self._still_fits(session):
+                if not (session.policy is self._hops.plain and session.login is None) and not await self._still_fits(session):
                     session.connection.close()
                 elif await self._use_kept(session):
                     break

@@ -67,12 +67,12 @@ class TextLog:
         """Write the line that tells `event`; some events have none."""
         if type(event) is RecipientSettled:
             line = self._settled(event)
-        else:
-            worded = self._word(event)
-            if worded is None:
-                return
-            line = worded
-        self._write(line if line.isprintable() else make_printable(line))
+            self._write(line if line.isprintable() else make_printable(line))
+            return
+        worded = self._word(event)
+        if worded is None:
+            return
+        self._write(make_printable(worded))
         if type(event) is ReplyGarbled and self._helpful and event.pipelining:
             self._write(make_printable(_word_remedy(event)))
 

@@ -264,7 +264,8 @@ class ChunkedTransaction(Transaction):
         self.in_doubt = wire.unclean = True
         keep = self._keeps_open(wire)
         if keep:
-            self._release(wire, BDAT)
+            wire.release_whole(BDAT)
+            self._tell_release(wire, streams=True)
         elif wire.pipelining:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep

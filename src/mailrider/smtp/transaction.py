@@ -276,16 +276,16 @@ class Transaction:
             wire.expect(DOT)
             self._unanswered.append(DOT)
         if keep:
-            self._release(wire, DOT)
+            wire.release()
+            self._tell_release(wire, streams=False)
         elif wire.pipelining:
             wire.send_quit(QUIT, await_reply=self.order.await_quit)
         return keep
 
-    def _release(self, wire: Wire, end: Stage) -> None:
-        """All is written: the next transaction may write, and whoever waits for that is told."""
-        wire.release(end)
+    def _tell_release(self, wire: Wire, *, streams: bool) -> None:
+        """The next transaction may write: whoever waits for that is told."""
         if wire.free and self.order.released is not None:
-            self.order.released(end is not DOT)
+            self.order.released(streams)
 
     def _quit_unless(self, keep: bool, wire: Wire) -> None:
         if not keep and not wire.ending:

@@ -159,11 +159,12 @@ class Wire:
         self._unanswered_octets += len(line)
         self.awaited.append((stage, None, len(line)))
 
-    def release(self, end: Stage) -> None:
-        """The current script has written all it has to write, and awaits the reply to the `end` of its message.
+    def release(self) -> None:
+        """The current script has written all it has to write: the next one may begin, if the server takes groups."""
+        self.free = self.pipelining
 
-        The next one may begin, if the server takes groups and does not owe too many such replies.
-        """
+    def release_whole(self, end: Stage) -> None:
+        """The same for a script that has written a whole message, up to a number of unanswered `end`s of messages."""
         self.free = self.pipelining and sum([awaited[0] is end for awaited in self.awaited]) < UNANSWERED_MESSAGES
 
     def send_quit(self, stage: Stage, *, await_reply: bool) -> None:
