@@ -114,6 +114,7 @@ def drain_node(messages: int) -> Figure:
         (folder / "main.cf").write_text(
             f"queue_directory = {folder}/queue\nmaillog_file = {log}\nmyhostname = client.origin.test\nmydestination =\n"
             f"relayhost = [127.0.0.1]:{port}\nsmtp_destination_concurrency_limit = {CONNECTIONS}\n{more}"
+            "intake_smtp_listen =\n"
         )
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Who may log in: a table from names to passwords (`intake_password_maps`, ours).
 
-A value is the password itself, or `{PBKDF2-SHA256}iterations$salt$key` with salt and key in base64, which `hash_password`
+A value is the password itself, or `{PBKDF2-SHA256}iterations:salt:key` with salt and key in base64, which `hash_password`
 makes.
 Comparing takes the same time whatever is wrong; a name that is not there costs as much as one that is.
 """
@@ -31,7 +31,7 @@ def hash_password(password: str, salt: bytes | None = None, iterations: int = IT
     """What to put into the table instead of a password."""
     salt = os.urandom(SALT_OCTETS) if salt is None else salt
     key = _derive(password, salt, iterations)
-    return f"{SCHEME}{iterations}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+    return f"{SCHEME}{iterations}:{base64.b64encode(salt).decode()}:{base64.b64encode(key).decode()}"
 
 
 def _derive(password: str, salt: bytes, iterations: int) -> bytes:
@@ -45,7 +45,7 @@ def agrees(password: str, value: str) -> bool:
     if not value.startswith(SCHEME):
         raise TableTrouble("intake_password_maps: a value begins with a scheme that is not known")
     try:
-        iterations_text, salt, key = value[len(SCHEME) :].split("$")
+        iterations_text, salt, key = value[len(SCHEME) :].split(":")
         iterations = int(iterations_text)
         if not 0 < iterations <= ITERATIONS_LIMIT:
             raise ValueError
