@@ -42,9 +42,12 @@ def test_a_day_is_a_file_and_a_session_is_a_line(tmp_path: Path) -> None:
 
 def test_old_days_go(tmp_path: Path) -> None:
     journal = Journal(str(tmp_path), lambda text: None)
+    for name in ("2023-11-14.a.test.sent", "2023-12-23.a.test.sent", "notes.txt"):
+        (tmp_path / name).touch()
     for day in (0, 1, 40):
         journal.write(judged(seconds=NOON + day * DAY))
     assert list_days(tmp_path) == ["2023-12-24"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2023-12-23.a.test.sent", "2023-12-24.jsonl", "notes.txt"]
 
 
 def test_a_day_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ LINE_LIMIT_OCTETS = 128 * 1024
 """A policy has 64 kB at most."""
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl", re.ASCII)
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}\.(jsonl|.+\.sent)\Z", re.ASCII)
 
 _POLICY_CODES = {"tlsa": 1, "sts": 2, "no-policy-found": 9}
 _FAILURE_CODES = {
@@ -74,9 +75,9 @@ class Journal:
 
     def _forget_old(self, today: str) -> None:
         limit = (datetime.date.fromisoformat(today) - datetime.timedelta(days=DAYS_KEPT)).isoformat()
-        for day in list_days(self._directory):
-            if day < limit:
-                (self._directory / f"{day}.jsonl").unlink(missing_ok=True)
+        for name in os.listdir(self._directory):
+            if _DATED.match(name) and name[: len(limit)] < limit:
+                (self._directory / name).unlink(missing_ok=True)
 
 
 def list_days(directory: Path) -> list[str]:
