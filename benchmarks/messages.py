@@ -53,7 +53,9 @@ def write_messages(folder: Path) -> None:
 
 def write_mixed_messages(folder: Path) -> int:
     """Message files of 1 kB to 1 MB, as many of 1 to 2 kB as of 512 kB to 1 MB, in an order that mixes them; the mean size."""
-    sizes: list[int] = [round(SMALLEST_OCTETS * (LARGEST_OCTETS / SMALLEST_OCTETS) ** (step / (TEXTS - 1))) for step in range(TEXTS)]
+    sizes: list[int] = [
+        round(SMALLEST_OCTETS * (LARGEST_OCTETS / SMALLEST_OCTETS) ** (step / (TEXTS - 1))) for step in range(TEXTS)
+    ]
     for number in range(TEXTS):
         (folder / f"{number:04}.eml").write_text(make_text(number, sizes[number * _STRIDE % TEXTS]))
     return sum(sizes) // TEXTS

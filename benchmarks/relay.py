@@ -25,14 +25,18 @@ class Line(asyncio.Protocol):
     def __init__(self, delay_seconds: float) -> None:
         self.delay_seconds = delay_seconds
         self.transport: asyncio.Transport | None = None
+        self.is_open = False
         self.other: Line | None = None
         self._way: deque[tuple[float, bytes | None]] = deque()
         self._octets = 0
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Both ends may be there now: what has waited can go on."""
+        """What has come for this end before it was there goes on."""
         self.transport = cast(asyncio.Transport, transport)
+        self.is_open = True
+        if self.other is not None:
+            self.other._arrive()
 
     def data_received(self, octets: bytes) -> None:
         """Send it on its way."""
@@ -43,6 +47,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, trouble: Exception | None) -> None:
         """The end takes its time as well."""
+        self.is_open = False
         self._send(None)
 
     def _send(self, octets: bytes | None) -> None:
@@ -52,10 +57,12 @@ class Line(asyncio.Protocol):
 
     def _arrive(self) -> None:
         other = self.other.transport if self.other is not None else None
+        if other is None:
+            return
         now = self._loop.time() + 0.0005  # timers are good to a millisecond
         while self._way and self._way[0][0] <= now:
             _, octets = self._way.popleft()
-            if other is None or other.is_closing():
+            if other.is_closing():
                 continue
             if octets is None:
                 other.close()
