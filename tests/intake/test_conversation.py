@@ -90,7 +90,7 @@ def test_dsn_parameters() -> None:
         ("RCPT TO:<a@b>", "503 5.5.1 Error: need MAIL command"),
         ("DATA", "503 5.5.1 Error: need RCPT command"),
         ("AUTH PLAIN", "503 5.5.1 Error: authentication not enabled"),
-        ("STARTTLS", "502 5.5.1 Error: command not implemented"),
+        ("STARTTLS", "502 5.5.1 Error: STARTTLS is not offered"),
         ("XFORWARD NAME=x", "550 5.7.0 Error: insufficient authorization"),
         ("EHLO", "501 Syntax: EHLO hostname"),
         ("LHLO me", "500 5.5.2 Error: command not recognized"),

@@ -47,7 +47,10 @@ def talk(address: int | str, octets: bytes) -> bytes:
         return heard
 
 
-GROUP = b"HLO me\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nRCPT TO:<e@f.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n"
+GROUP = (
+    b"HLO me\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nRCPT TO:<e@f.example>\r\n"
+    b"DATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n"
+)
 
 
 @pytest.mark.parametrize("backed", ["memory", "sqlite"])

@@ -227,7 +227,7 @@ class Conversation(Exchange):
         elif self._tls is not None:
             self._refuse("554 5.5.1 Error: TLS already active")
         elif not self._terms.has_tls:
-            self._refuse("502 5.5.1 Error: command not implemented")
+            self._refuse("502 5.5.1 Error: STARTTLS is not offered")
         else:
             self._reset()
             self._reply("220 2.0.0 Ready to start TLS")
