@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,10 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def says(first: bytes, answer: bytes) -> Handler:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
-        if answer:
-            await reader.readuntil(b"\0\0")
-            writer.write(answer)
+        if first or answer:
+            with suppress(asyncio.IncompleteReadError):
+                await reader.readuntil(b"\0\0")
+        writer.write(answer)
 
     return handle
 

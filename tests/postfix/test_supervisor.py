@@ -157,6 +157,17 @@ def test_who_works_is_not_idle() -> None:
         assert supervisor._has_nothing_to_do() is leaves
 
 
+def test_a_worker_is_needed_when_those_before_it_are_busy_or_gone() -> None:
+    supervisor = Supervisor(Staff(3, wait_for_lifeline, [], lambda text: None, lambda: None))
+    first, second, third = supervisor._slots
+    for one, another, needed in ((0, 0, False), (7, 8, False), (8, 7, False), (8, 8, True), (-1, 9, True), (9, -1, True)):
+        first.note(one, 0)
+        second.note(another, 0)
+        assert first.is_needed()
+        assert second.is_needed() is (one >= 8 or one == -1)
+        assert third.is_needed() is needed
+
+
 def test_a_service_of_the_system_ends_when_its_workers_have() -> None:
     scene = Scene(wait_for_lifeline, by_master=False)
     for worker in scene.workers(2):

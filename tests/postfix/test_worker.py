@@ -21,8 +21,13 @@ class Notes:
     def __init__(self) -> None:
         self.notes: list[tuple[int, int]] = []
 
+        self.needed = True
+
     def note(self, busy: int, served: int) -> None:
         self.notes.append((busy, served))
+
+    def is_needed(self) -> bool:
+        return self.needed
 
 
 class Scene:
@@ -116,6 +121,27 @@ def test_what_has_begun_is_completed_when_the_lifeline_ends(tmp_path: Path) -> N
                 assert not scene.running.done()
                 scene.end(0)
                 await asyncio.wait_for(scene.running, 5)
+        await scene.close()
+
+    asyncio.run(play())
+
+
+def test_callers_are_left_to_those_who_come_first_unless_they_do_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(rooms, "STILL_THERE_SECONDS", 10.0)
+
+    async def play() -> None:
+        scene = Scene(tmp_path / "s", 10)
+        scene.notes.needed = False
+        with scene.call() as caller:
+            await asyncio.sleep(0)
+            with pytest.raises(BlockingIOError):
+                caller.recv(1)
+            await scene.until_begun(1)
+            assert caller.recv(99) == GREETING
+        scene.end(0)
         await scene.close()
 
     asyncio.run(play())

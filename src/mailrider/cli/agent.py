@@ -25,7 +25,9 @@ POSTFIX_DIRECTORY = "/etc/postfix"
 @click.option("--service", metavar="NAME", help="Name of the transport in Postfix.  [default: mailrider]")
 @click.option("--transport", type=click.Choice(["smtp", "lmtp"]), default="smtp", show_default=True, help="Protocol.")
 @click.option("--flags", metavar="DORX", default="", help="As flags= of smtp(8) in master.cf.")
-@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: 1]")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: one a processor, 4 at most]"
+)
 @click.option("--most-at-once", type=click.IntRange(1), metavar="N", help="Deliveries at once in one worker.")
 @click.argument("task", required=False, type=click.Choice(["check"]))
 def agent(

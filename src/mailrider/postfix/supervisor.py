@@ -36,21 +36,36 @@ HEALTHY_SECONDS: Final = 60.0
 PARTING_SECONDS: Final = 60.0
 """How long an agent on its own socket waits for its workers at the end."""
 
+BUSY_ERRANDS: Final = 8
+"""Under so many errands a worker needs no help: mail that thin is better off with one connection cache."""
+
+ABSENT: Final = -1
+"""As a number of errands: there is no worker."""
+
 _SLOT = struct.Struct("=qqd")
 
 
 class Slot:
     """What one worker does, in memory that it shares with its supervisor: a `worker.Activity`."""
 
-    __slots__ = ("_memory", "_offset")
+    __slots__ = ("_memory", "_number", "_offset")
 
     def __init__(self, memory: mmap.mmap, number: int) -> None:
         self._memory = memory
+        self._number = number
         self._offset = number * _SLOT.size
 
     def note(self, busy: int, served: int) -> None:
         """See `worker.Activity`."""
         _SLOT.pack_into(self._memory, self._offset, busy, served, time.monotonic())
+
+    def is_needed(self) -> bool:
+        """See `worker.Activity`: whether each of those before this one has enough to do, or is not there."""
+        for offset in range(0, self._offset, _SLOT.size):
+            busy: int = _SLOT.unpack_from(self._memory, offset)[0]
+            if 0 <= busy < BUSY_ERRANDS:
+                return False
+        return True
 
     def read(self) -> tuple[int, int, float]:
         """Errands under way, errands taken, and when that was written (on the monotonic clock)."""
@@ -161,6 +176,7 @@ class Supervisor:
             if code == EX_CONFIG:
                 self._faulty = True
                 return
+            self._slots[life.number].note(ABSENT, 0)
             now = time.monotonic()
             healthy = now - life.since_seconds > HEALTHY_SECONDS
             self._pause_seconds = RESTART_SECONDS if healthy else min(self._pause_seconds * 2, LONGEST_RESTART_SECONDS)

@@ -31,11 +31,21 @@ MOST_AT_ONCE: Final = 5000
 """One worker; the queue manager has no more than `qmgr_message_active_limit` (20,000) messages at hand."""
 
 
+PATIENCE_SECONDS: Final = 0.02
+"""How long a caller is left to the workers that come first."""
+
+STILL_THERE_SECONDS: Final = 0.001
+"""A caller who shows so soon after that has been waiting."""
+
+
 class Activity(Protocol):
     """Where a worker writes down what it does, for its supervisor."""
 
     def note(self, busy: int, served: int) -> None:
         """So many errands are under way, and so many have been taken in all."""
+
+    def is_needed(self) -> bool:
+        """Whether this worker should accept: the ones before it have enough to do."""
 
 
 def count_errands(limit: int = MOST_AT_ONCE) -> int:
@@ -79,6 +89,7 @@ class Worker:
         self._served = 0
         self._accepting = False
         self._draining = False
+        self._patient_until = 0.0
         self._done = self._loop.create_future()
 
     async def run(self) -> None:
@@ -123,11 +134,27 @@ class Worker:
             if self._busy >= self._most_at_once:
                 self._pause()
                 return
+            if not self._activity.is_needed() and self._leave_to_others():
+                return
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return  # another worker was first, or the caller has gone; what lasts shows up again
             self._begin(connection)
+
+    def _leave_to_others(self) -> bool:
+        """Look away for a moment; False if that has just been done, and the caller is still there."""
+        now = self._loop.time()
+        if 0.0 <= now - self._patient_until <= STILL_THERE_SECONDS:
+            return False
+        self._pause()
+        self._patient_until = now + PATIENCE_SECONDS
+        self._loop.call_later(PATIENCE_SECONDS, self._look_again)
+        return True
+
+    def _look_again(self) -> None:
+        self._patient_until = self._loop.time()
+        self._resume()
 
     def _begin(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -146,7 +173,7 @@ class Worker:
         self._activity.note(self._busy, self._served)
         if self._draining:
             self._finish_if_idle()
-        elif not self._accepting and self._busy < self._most_at_once:
+        elif not self._accepting and self._busy < self._most_at_once and self._patient_until <= self._loop.time():
             self._resume()
 
     def _finish_if_idle(self) -> None:
