@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,24 @@ def test_all_sent(scene: Scene) -> None:
     assert scene.path.read_bytes()[scene.request.recipients[0].offset :][:1] == b"D"
     (request,) = scene.core.requests
     assert (request.nexthop, request.queue_id) == ("[192.0.2.1]:25", scene.request.queue_id)
+
+
+@pytest.mark.parametrize(
+    ("announces", "greeting"),
+    [(True, b"protocol\0delivery_request_protocol\0\0"), (False, b"status\x000\0\0")],
+)
+def test_older_releases_want_another_greeting(announces: bool, greeting: bytes) -> None:
+    async def make() -> bytes:
+        from mailrider.postfix.reports import Reports
+
+        installation = replace(INSTALLATION, announces=announces)
+        reports = Reports(installation, FakeServices(frozenset()), lambda event: None, lambda domain: False)
+        return Errands(
+            Core(), Transport.SMTP, "smtp", installation, reports, FixedClock(), lambda event: None,
+            handling_limit_seconds=5.0, tell_fault=lambda fault: None,
+        ).greeting  # fmt: skip
+
+    assert asyncio.run(make()) == greeting
 
 
 def test_something_is_left_to_do(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import socket
@@ -33,9 +34,9 @@ class Notes:
 class Scene:
     """A worker whose errands end when they are told to."""
 
-    def __init__(self, path: Path, most_at_once: int) -> None:
+    def __init__(self, path: Path, most_at_once: int, listener: socket.socket | None = None) -> None:
         self.path = str(path)
-        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener = listener or socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(10)
         self.listener.setblocking(False)
@@ -141,6 +142,35 @@ def test_callers_are_left_to_those_who_come_first_unless_they_do_not_come(
                 caller.recv(1)
             await scene.until_begun(1)
             assert caller.recv(99) == GREETING
+        scene.end(0)
+        await scene.close()
+
+    asyncio.run(play())
+
+
+class Starved(socket.socket):
+    """A listener in a system that has no descriptors left, for a while."""
+
+    refusals = 0
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_a_shortage_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "SHORTAGE_SECONDS", 0.0)
+
+    async def play() -> None:
+        scene = Scene(tmp_path / "s", 10, Starved(socket.AF_UNIX))
+        assert isinstance(scene.listener, Starved)
+        scene.listener.refusals = 2
+        with scene.call() as caller:
+            await scene.until_begun(1)
+            assert caller.recv(99) == GREETING
+        assert not scene.listener.refusals
         scene.end(0)
         await scene.close()
 

@@ -38,6 +38,10 @@ STILL_THERE_SECONDS: Final = 0.001
 """A caller who shows so soon after that has been waiting."""
 
 
+SHORTAGE_SECONDS: Final = 1.0
+"""How long nobody is accepted where the system has run out of something."""
+
+
 class Activity(Protocol):
     """Where a worker writes down what it does, for its supervisor."""
 
@@ -138,8 +142,13 @@ class Worker:
                 return
             try:
                 connection, _ = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return  # another worker was first, or the caller has gone
             except OSError:
-                return  # another worker was first, or the caller has gone; what lasts shows up again
+                # No descriptors or no memory: the caller would show up again at once, and again.
+                self._pause()
+                self._loop.call_later(SHORTAGE_SECONDS, self._resume)
+                return
             self._begin(connection)
 
     def _leave_to_others(self) -> bool:
