@@ -29,6 +29,8 @@ INTERVAL_SECONDS = 0.001
 """Processor time between samples; a kernel that ticks more slowly samples at its own pace, and the shares stay right."""
 
 EVENT_LOOP = ("event loop", "", "")
+RUNNING_THE_LOOP = frozenset({"_run_loop"})
+"""Functions of ours that do nothing but run the event loop: what runs below them and is nobody else's is the loop itself."""
 
 Place = tuple[str, str, str]
 """Room, file and function."""
@@ -70,7 +72,7 @@ class _Sampler:
             place = None
             if code.co_filename.startswith(self._root):
                 parts = Path(code.co_filename[len(self._root) :]).with_suffix("").parts
-                if parts[:2] != ("cli", "main"):
+                if parts[:2] != ("cli", "main") and code.co_qualname not in RUNNING_THE_LOOP:
                     place = (parts[0], "/".join(parts), code.co_qualname)
             self._places[code] = place
         return self._places[code]
