@@ -111,7 +111,8 @@ def test_the_words_of_notices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parameter("default_destination_rate", "transport_destination_rate", "default_transport_rate")
-@pytest.mark.parameter("transport_transport_rate", "default_destination_rate_delay", "transport_destination_rate_delay", "deliveries_limit")
+@pytest.mark.parameter("transport_transport_rate", "default_destination_rate_delay", "transport_destination_rate_delay")
+@pytest.mark.parameter("deliveries_limit")
 @pytest.mark.parameter("default_transport_rate_delay", "transport_transport_rate_delay")
 def test_the_terms_of_a_service() -> None:
     settings = make(
