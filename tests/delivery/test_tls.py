@@ -12,12 +12,12 @@ import pytest
 from mailrider.events import Noted, TlsEstablished, TlsFailed
 from mailrider.model.outcome import DeliveryReport
 from mailrider.model.request import Transport
-from mailrider.testkit.authority import make_root
+from mailrider.testkit.authority import Certificate, make_root
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 from virtual_time import run
 
-from .scene import Scene, at, brief, statuses
+from .scene import Scene, at, brief, server_of, statuses
 
 ROOT = make_root("Root")
 SERVER = ROOT.issue("mx", addresses=["127.0.0.1"])
@@ -83,6 +83,57 @@ def test_who_strips_starttls_gets_no_mail_that_demands_it(tmp_path: Path, level:
     (status,) = statuses(report)
     assert status in ("deferred 4.7.4", "deferred 4.7.5")
     assert not any(session.messages for session in place.peer.sessions)
+
+
+NO_AUTHORITY = ROOT.issue("CA", dns=["mx.example.test"])
+"""Its names are right, but it is no authority."""
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        ROOT.issue("x", dns=["mx.example.test\0.evil.test"]),
+        ROOT.issue("mx.example.test\0.evil.test"),
+        ROOT.issue("x", dns=["evil.test\0mx.example.test"]),
+        ROOT.issue("mx.example.test", dns=["evil.test"]),
+        ROOT.issue("x", dns=["*"]),
+        ROOT.issue("x", dns=["*.test"]),
+        ROOT.issue("x", dns=["*.*.test"]),
+        ROOT.issue("x", dns=["m*.example.test"]),
+        ROOT.issue("x", dns=["mx.*.test"]),
+        ROOT.issue("x", dns=["*.mx.example.test"]),
+        ROOT.issue("x", dns=[" mx.example.test"]),
+        ROOT.issue("x", dns=["mx.example.test.evil.test"]),
+        NO_AUTHORITY.issue("x", dns=["mx.example.test"]),
+    ],
+    ids=lambda certificate: repr(certificate.certificate.subject.rfc4514_string())[:20],
+)
+@pytest.mark.parametrize("level", ["verify", "secure"])
+def test_a_certificate_that_is_nearly_right(tmp_path: Path, certificate: Certificate, level: str) -> None:
+    (tmp_path / "root.pem").write_bytes(ROOT.pem)
+    settings = {
+        "smtp_tls_security_level": level, "smtp_tls_CAfile": tmp_path / "root.pem", "smtp_tls_secure_cert_match": "hostname",
+    }  # fmt: skip
+
+    async def main() -> None:
+        async with ScriptedServer(tls=certificate.server_context(tmp_path)) as peer:
+            async with Scene(routes={"dest.test": [server_of(peer)]}, **settings) as scene:
+                assert brief(await scene.deliver("dest.test")) == ["deferred 4.7.5 Server certificate not verified"]
+            assert peer.sessions[0].encrypted_from == 2
+            assert "MAIL" not in " ".join(peer.sessions[0].commands)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("level", "arrives"), [("may", True), ("encrypt", False), ("verify", False)])
+def test_a_server_that_shows_a_thousand_certificates(tmp_path: Path, level: str, arrives: bool) -> None:
+    """The library takes 100 kB of them; mail that need not be encrypted is tried again without."""
+    place = Place(tmp_path, smtp_tls_security_level=level)
+    place.context = Certificate(SERVER.certificate, SERVER.key, (ROOT.certificate,) * 1000).server_context(tmp_path)
+    (report,) = place.deliver({"age_seconds": 1000.0})
+    assert statuses(report) == ["sent 2.0.0" if arrives else "deferred 4.7.5"]
+    assert len(place.scene.told(TlsFailed)) == 1
+    assert place.facts == []
 
 
 @pytest.mark.parametrize("level", ["may", "encrypt", "verify"])

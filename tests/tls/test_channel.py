@@ -213,6 +213,13 @@ def test_text_that_is_tampered_with_is_not_heard(bench: Bench) -> None:
     assert channel.ended
 
 
+@pytest.mark.parametrize("handshake", [Handshake(), OLD], ids=["1.3", "1.2"])
+def test_clear_text_after_the_handshake_is_not_heard(bench: Bench, handshake: Handshake) -> None:
+    channel, server = bench.connect(replace(ANY, handshake=handshake))
+    assert channel.feed(server.say(b"250 first\r\n") + b"250 injected\r\n" + server.say(b"250 last\r\n")) == b"250 first\r\n"
+    assert channel.ended
+
+
 def test_a_handshake_without_end_is_ended(bench: Bench) -> None:
     channel = bench.engine.open(bench.engine.prepare(ANY), ANY, RELAY, "key")
     channel.handshake()
