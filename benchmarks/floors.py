@@ -29,7 +29,7 @@ INTERVAL_SECONDS = 0.001
 """Processor time between samples; a kernel that ticks more slowly samples at its own pace, and the shares stay right."""
 
 EVENT_LOOP = ("event loop", "", "")
-RUNNING_THE_LOOP = frozenset({"_run_loop"})
+RUNNING_THE_LOOP = frozenset({"deliver", "run_deliver", "_run_loop"})
 """Functions of ours that do nothing but run the event loop: what runs below them and is nobody else's is the loop itself."""
 
 Place = tuple[str, str, str]
