@@ -75,12 +75,12 @@ def test_content_that_leaves_moves_its_deadline() -> None:
 def test_a_rest_ends_whatever_else_is_waited_for() -> None:
     countdown, watch, _ = make()
     countdown.rest(3)
-    assert (countdown.is_resting, countdown.deadline_seconds) == (True, 103)
+    assert (countdown.resting, countdown.deadline_seconds) == (True, 103)
     countdown.await_reply((MAIL, "script", 5))
     assert countdown.deadline_seconds == 103
     watch.seconds += 1
     countdown.wake(MAIL)
-    assert (countdown.is_resting, countdown.deadline_seconds) == (False, 111)
+    assert (countdown.resting, countdown.deadline_seconds) == (False, 111)
     watch.seconds += 1
     countdown.wake(MAIL)
     assert countdown.deadline_seconds == 111

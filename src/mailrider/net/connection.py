@@ -157,7 +157,8 @@ class Connection:
 
     def wake(self) -> None:
         """Be used again."""
-        self._countdown.wake(self._wire.head)
+        if self._countdown.resting:
+            self._countdown.wake(self._wire.head)
 
     async def left(self) -> None:
         """Wait until the connection is gone."""
@@ -272,7 +273,7 @@ class Connection:
                 self.depart()
             else:
                 departures.add(self)
-        if self._is_lost():
+        if self._ended and self._is_lost():
             self._break(ConnectionLost("the peer hung up"))
             return
         if self._pieces is None and self._encrypter is None:
@@ -281,12 +282,13 @@ class Connection:
 
     def _has_left(self) -> bool:
         """Whether all that was written is on its way: only then can a reply be meant for it."""
-        self.depart()
+        if self._wire.out:
+            self.depart()
         return not self._stream.unsent_octets
 
     def _is_lost(self) -> bool:
-        """A reply is awaited that cannot come any more."""
-        return self._ended and bool(self._wire.awaited) and not self._wire.arrived and self._pieces is None
+        """The peer has ended, and a reply is awaited that cannot come any more."""
+        return bool(self._wire.awaited) and not self._wire.arrived and self._pieces is None
 
     def _deliver(self, reply: Reply) -> None:
         if reply.garbled:
@@ -383,7 +385,7 @@ class Connection:
                 self._holds_back = True
         elif self._pieces is None:
             self._octets_arrived()
-        if self._countdown.is_resting and self.is_addressed():
+        if self._countdown.resting and self.is_addressed():
             self._break(ConnectionLost("the peer speaks out of turn"))
 
     def is_addressed(self) -> bool:

@@ -17,11 +17,13 @@ from mailrider.smtp.wire import Awaited
 class Countdown:
     """Watched by a `DeadlineWheel`.
 
-    `now_seconds` is the clock of the event loop; `when_over` is called once patience has ended.
+    `now_seconds` is the clock of the event loop; `when_over` is called once patience has ended.  `resting`: between two
+    messages.
     """
 
     __slots__ = (
         "_began_seconds", "_now_seconds", "_patience", "_reply", "_rest_until_seconds", "_when_over", "deadline_seconds",
+        "resting",
     )  # fmt: skip
 
     def __init__(self, patience: Patience, now_seconds: Callable[[], float], when_over: Callable[[], None]) -> None:
@@ -32,6 +34,7 @@ class Countdown:
         self._began_seconds = 0.0
         self._rest_until_seconds = NO_DEADLINE
         self.deadline_seconds = NO_DEADLINE
+        self.resting = False
 
     def run_out_of_time(self) -> None:
         """See `deadline.Watched`."""
@@ -66,18 +69,15 @@ class Countdown:
         """Some octets have gone."""
         self.deadline_seconds = self._patience.after_departure(stage, self._now_seconds(), self.deadline_seconds, octets)
 
-    @property
-    def is_resting(self) -> bool:
-        """Between two messages."""
-        return self._rest_until_seconds != NO_DEADLINE
-
     def rest(self, seconds: float) -> None:
         """Rest for at most so long."""
+        self.resting = True
         self._rest_until_seconds = self._now_seconds() + seconds
         self.deadline_seconds = min(self.deadline_seconds, self._rest_until_seconds)
 
     def wake(self, stage: Stage | None) -> None:
         """Rest no longer; `stage` is what is waited for."""
-        if self.is_resting:
+        if self.resting:
+            self.resting = False
             self._rest_until_seconds = NO_DEADLINE
             self._restart(stage)

@@ -25,6 +25,8 @@ _PLAIN_ADDRESS = re.compile(rf"{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@[0-9A-Za-z.-]+\
 # Looking up a member of an Enum costs as much as all the rest of a line here (until Python 3.12).
 _UNKNOWN_BODY, _EIGHT_BIT = BodyType.UNKNOWN, BodyType.EIGHT_BIT
 _NOTHING_ASKED = Notify.UNSET
+_NOTHING_MORE = ("", "", _NOTHING_ASKED)  # neither another address before aliasing, nor ORCPT, nor NOTIFY
+_PLAIN_XTEXT = re.compile(rb"[0-9A-Za-z@._-]+\Z")
 _NOTIFY_WORDS = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
 
 
@@ -74,6 +76,8 @@ def mail_from(
 def rcpt_to(recipient: Recipient, offered: Capabilities, *, quote: bool = True) -> bytes:
     """RCPT TO, with ORCPT and NOTIFY where the server knows DSN."""
     address = _address(recipient.address, quote)
+    if offered.dsn and recipient[1:4] == _NOTHING_MORE and _PLAIN_XTEXT.match(address):
+        return b"RCPT TO:<%b> ORCPT=rfc822;%b\r\n" % (address, address)
     if not offered.dsn:
         return b"RCPT TO:<%b>\r\n" % address
     parts = [b"RCPT TO:<", address, b">"]
