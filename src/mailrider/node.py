@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from mailrider import node_parts
 from mailrider.errors import QueueRefused, WrongUsage
 from mailrider.events import Observer, Warned
+from mailrider.intake.dates import date_now
+from mailrider.intake.submission import complete_submission
 from mailrider.model.address import parse_address
 from mailrider.model.request import BodyType, Envelope, Notify, Recipient
 from mailrider.model.texts import check_text
@@ -31,6 +33,7 @@ from mailrider.queue.office import Hands
 from mailrider.queue.runner import Runner
 from mailrider.queue.schedule import Schedule
 from mailrider.settings import Settings
+from mailrider.spool.files import SMALL_OCTETS
 from mailrider.spool.spool import NotAccepted, Spool, Submission
 from mailrider.wiring import Engine, SystemClock
 
@@ -54,9 +57,7 @@ class Works:
         site = node_parts.make_site(settings, warn)
         schedule = Schedule(node_parts.make_schedule_terms(settings), clock.wall_seconds())
         self.schedule = schedule
-        self.dispatcher = Dispatcher(
-            lambda service: node_parts.make_service_terms(settings, service), clock, observer
-        )
+        self.dispatcher = Dispatcher(lambda service: node_parts.make_service_terms(settings, service), clock, observer)
         self.runner = Runner(
             Hands(spool, site, schedule, journal, clock.wall_seconds),
             router,
@@ -203,6 +204,7 @@ class Node:
     ) -> str:
         """Take a message; its queue id, once it is on stable storage.
 
+        Its header gets what `sendmail` would give it: a Received field, and Message-Id, Date and From where they are missing.
         `notify` holds for every recipient (RFC 3461 §4.1).  Raises `WrongUsage` for an address that makes no sense,
         `QueueRefused` where the storage does not take it: nothing of it is kept then.
         """
@@ -227,7 +229,12 @@ class Node:
             body=BodyType.EIGHT_BIT if getattr(content, "labelled_8bit", False) else BodyType.UNKNOWN,
             smtputf8=smtputf8,
         )
-        answer = await self.spool.accept(Submission(envelope, origin="api"), content.chunks())
+        queue_id = self.spool.new_queue_id()
+        text = complete_submission(
+            content.chunks(), node_parts.make_submitter(self.settings), queue_id, envelope.sender, date_now()
+        )
+        whole = b"".join(text) if content.size_octets <= SMALL_OCTETS // 2 else text
+        answer = await self.spool.accept(Submission(envelope, origin="api", queue_id=queue_id), whole)
         if isinstance(answer, NotAccepted):
             raise QueueRefused(answer.text)
         return answer.queue_id

@@ -10,6 +10,7 @@ from mailrider.dsn.report import Site
 from mailrider.dsn.template import FILE_LIMIT_OCTETS, Templates, expand_lines, parse_templates
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.events import Observer
+from mailrider.intake.submission import Submitter
 from mailrider.model.request import Transport
 from mailrider.queue.destination import DestinationTerms
 from mailrider.queue.dispatcher import ServiceTerms
@@ -112,6 +113,11 @@ def make_site(settings: Settings, warn: Warn) -> Site:
     for template in (site.templates.failure, site.templates.delay, site.templates.success):
         expand_lines(template, site.lookup, site.seconds_of)  # an unknown name is to be found now
     return site
+
+
+def make_submitter(settings: Settings) -> Submitter:
+    """What programs of this host get into the header of their mail."""
+    return Submitter(settings.myhostname, settings.mail_name, settings.myorigin)
 
 
 def _read_templates(path: str, warn: Warn) -> Templates:

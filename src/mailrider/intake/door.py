@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from mailrider.dsn.wrap import format_date
 from mailrider.errors import MailriderError
 from mailrider.intake.conversation import Conversation
+from mailrider.intake.dates import date_now
 from mailrider.intake.keeping import Keeping
 from mailrider.intake.names import PeerNames
 from mailrider.intake.passwords import Passwords
@@ -226,7 +226,7 @@ class SmtpDoor(asyncio.Protocol):
 
     def date(self) -> str:
         """See `terms.Door`."""
-        return _date_of(int(time.time()))
+        return date_now()
 
     def begin(self, mail: Mail) -> None:
         """See `terms.Door`."""
@@ -345,17 +345,6 @@ class SmtpDoor(asyncio.Protocol):
             self._wire.pause_reading()
         else:
             self._wire.resume_reading()
-
-
-_latest_date = (0, "")
-
-
-def _date_of(second: int) -> str:
-    """A date, made once a second."""
-    global _latest_date
-    if _latest_date[0] != second:
-        _latest_date = (second, format_date(second))
-    return _latest_date[1]
 
 
 def _facts_of(transport: asyncio.Transport) -> TlsFacts:
