@@ -33,7 +33,7 @@ DISCARD = "discard(8)"
 SERVICES = {
     C_AGENT: "bench unix - - n - - smtp\n",
     OURS: agent_line("bench"),
-    f"{OURS}, 1 worker": agent_line("bench", options="--workers 1"),
+    f"{OURS}, 2 workers": agent_line("bench", options="--workers 2"),
     DISCARD: "bench unix - - n - - discard\n",
 }
 WITHOUT_OTHERS = (C_AGENT, OURS)
