@@ -74,6 +74,7 @@ def test_a_message_comes_in_and_its_header_is_completed(tmp_path: Path, backed: 
     assert any(line.startswith("disconnect from localhost[127.0.0.1] ehlo=1 mail=1 rcpt=1 data=1") for line in node.told)
 
 
+@pytest.mark.parameter("intake_lmtp_listen", "intake_smtp_listen")
 def test_everything_at_once_over_every_kind_of_socket(tmp_path: Path) -> None:
     places = f"intake_lmtp_listen=unix:{tmp_path}/lmtp"
     with running(places) as node:
@@ -100,6 +101,7 @@ def test_a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not(tmp_pat
     assert not path.exists()
 
 
+@pytest.mark.parameter("mynetworks")
 def test_strangers_do_not_relay() -> None:
     with running("mynetworks=192.0.2.0/24") as node, connect(node) as client:
         client.ehlo()
@@ -108,6 +110,14 @@ def test_strangers_do_not_relay() -> None:
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+@pytest.mark.parameter(
+    "smtpd_tls_security_level",
+    "smtpd_tls_chain_files",
+    "smtpd_tls_auth_only",
+    "smtpd_sasl_auth_enable",
+    "intake_password_maps",
+    "smtpd_tls_received_header",
+)
 def test_tls_and_logins(tmp_path: Path, kind: str) -> None:
     loop = asyncio.new_event_loop() if kind == "asyncio" else pytest.importorskip("uvloop").new_event_loop()
     pem = make_self_signed("node.example", ["node.example"]).write(tmp_path, "node")
@@ -212,6 +222,7 @@ def test_a_full_disk_is_452(tmp_path: Path) -> None:
         assert node.messages() == ()
 
 
+@pytest.mark.parameter("smtpd_client_connection_count_limit", "smtpd_client_event_limit_exceptions")
 def test_too_many_connections_of_one_client() -> None:
     given = ("smtpd_client_connection_count_limit=2", "smtpd_client_event_limit_exceptions=192.0.2.0/24")
     with running(*given) as node:
@@ -230,6 +241,7 @@ def test_stopping_says_so() -> None:
         assert client.recv(4096) == b"421 4.3.2 node.example Service shutting down\r\n"
 
 
+@pytest.mark.parameter("message_size_limit")
 def test_new_settings_hold_for_new_clients() -> None:
     with running() as node, connect(node) as old:
         old.ehlo()
@@ -279,3 +291,68 @@ def test_a_crowd_of_smtp_sources(tmp_path: Path, more: list[str]) -> None:
         messages = node.messages()
         assert len(messages) == 200
         assert {message.recipients_total for message in messages} == {2}
+
+
+@pytest.mark.parameter(
+    "mail_name", "smtpd_banner", "smtpd_helo_required", "smtpd_discard_ehlo_keywords", "smtpd_recipient_limit"
+)
+def test_settings_reach_the_conversation() -> None:
+    given = (
+        "mail_name=Rider", "smtpd_banner=$myhostname here", "smtpd_helo_required=yes", "smtpd_discard_ehlo_keywords=dsn, SIZE",
+        "smtpd_recipient_limit=1",
+    )  # fmt: skip
+    with running(*given) as node:
+        heard = talk(node.port, b"MAIL FROM:<a@b>\r\n" + GROUP.replace(b"HLO", b"EHLO"))
+        assert heard.startswith(b"220 node.example here\r\n503 5.5.1 Error: send HELO/EHLO first\r\n")
+        assert b"DSN" not in heard
+        assert b"SIZE" not in heard
+        assert b"452 4.5.3 Error: too many recipients" in heard
+        (message,) = node.messages()
+        assert b"\tby node.example (Rider) with ESMTP id " in node.text(message.queue_id)
+
+
+@pytest.mark.parameter("always_add_missing_headers", "local_header_rewrite_clients", "hopcount_limit", "smtpd_peername_lookup")
+def test_whose_header_is_completed() -> None:
+    lines = b"EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n"
+    cases = {
+        ("local_header_rewrite_clients=",): False,
+        ("local_header_rewrite_clients=permit_mynetworks",): True,
+        ("local_header_rewrite_clients=", "always_add_missing_headers=yes"): True,
+    }
+    for given, expected in cases.items():
+        with running("smtpd_peername_lookup=no", *given) as node:
+            assert b"queued as" in talk(node.port, lines)
+            (message,) = node.messages()
+            text = node.text(message.queue_id)
+            assert (b"Message-Id: " in text) is expected
+            assert b"from me (unknown [127.0.0.1])" in text
+    with running("hopcount_limit=1") as node:
+        assert b"554 5.4.0" in talk(node.port, lines.replace(b"Subject: x", b"Received: y"))
+
+
+@pytest.mark.parameter(
+    "smtpd_forbid_bare_newline", "smtpd_forbid_bare_newline_exclusions", "smtpd_forbid_bare_newline_reject_code"
+)
+def test_bare_line_feeds() -> None:
+    lines = b"EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\n.\n\r\n.\r\nQUIT\r\n"
+    with running() as node:
+        assert talk(node.port, lines).count(b"queued as") == 1
+    refusing = ("smtpd_forbid_bare_newline=reject", "smtpd_forbid_bare_newline_reject_code=554")
+    with running(*refusing, "smtpd_forbid_bare_newline_exclusions=") as node:
+        assert b"554 5.5.2 node.example Error: bare <LF> received" in talk(node.port, lines)
+    with running(*refusing) as node:
+        assert talk(node.port, lines).count(b"queued as") == 1
+
+
+@pytest.mark.parameter("smtpd_authorized_xforward_hosts")
+def test_who_may_speak_for_others() -> None:
+    with running("smtpd_authorized_xforward_hosts=127.0.0.0/8") as node:
+        assert b"250 2.0.0 Ok" in talk(node.port, b"XFORWARD NAME=x\r\nQUIT\r\n")
+    with running() as node:
+        assert b"550 5.7.0" in talk(node.port, b"XFORWARD NAME=x\r\nQUIT\r\n")
+
+
+@pytest.mark.parameter("smtpd_hard_error_limit", "smtpd_soft_error_limit", "smtpd_error_sleep_time")
+def test_who_errs_too_often_is_put_out() -> None:
+    with running("smtpd_hard_error_limit=3", "smtpd_soft_error_limit=1", "smtpd_error_sleep_time=0") as node:
+        assert talk(node.port, b"X\r\n" * 5).endswith(b"421 4.7.0 node.example Error: too many errors\r\n")

@@ -31,8 +31,8 @@ class House(Section, title="this host"):
         since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     mynetworks = Patterns(
-        "", "The networks whose clients may relay; by default those of the interfaces.",
-        since="pre-2.0", computed=True, in_effect=False,
+        "", "The networks whose clients may relay; where it is not set, a node lets this host relay.",
+        since="pre-2.0", computed=True, in_effect=True,
     )  # fmt: skip
     config_directory = Text(
         "/etc/postfix", "Where main.cf is; set on the command line and nowhere else.",

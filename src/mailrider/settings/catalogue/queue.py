@@ -94,7 +94,7 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     message_size_limit = Count(
         "10240000", "The largest message that is taken, in octets; 0 sets no limit.",
-        since="pre-2.0", in_effect=False,
+        since="pre-2.0", in_effect=True,
     )  # fmt: skip
     enable_long_queue_ids = Flag(
         "no", "Make queue ids that are never used again.",
