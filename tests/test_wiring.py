@@ -232,3 +232,53 @@ def test_a_drain_reaches_every_agent_of_today_and_tomorrow() -> None:
         return codes
 
     assert run(main()) == ["4.3.2", "4.3.2"]
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [("dane", "no server is held to its TLSA records"), ("dane-only", "no mail is delivered"), ("may", ""), ("secure", "")],
+)
+@pytest.mark.parametrize("validates", [True, False])
+def test_at_start_up_name_servers_are_tested_where_the_level_needs_them(level: str, words: str, validates: bool) -> None:
+    async def main() -> None:
+        events: list[Event] = []
+        async with ZoneServer(["probe.test A 192.0.2.1"], secure=validates) as names:
+            engine = engine_of(
+                events,
+                dns_nameservers=f"{names.address}:{names.port}",
+                smtp_dns_support_level="dnssec",
+                smtp_tls_security_level=level,
+                dnssec_probe="a:probe.test",
+            )
+            engine.check()
+            test = engine.self_test
+            assert (test is not None) is bool(words)
+            if test is not None:
+                await test
+            engine.begin_self_test()
+            assert engine.self_test is test
+            assert len(names.zone.asked) == bool(words)
+            await engine.close()
+        warnings = [event.text for event in events if isinstance(event, Warned)]
+        expected = f"smtp_tls_security_level = {level}: {words} while the name servers do not validate"
+        assert warnings[2:] == ([expected] if words and not validates else [])
+
+    run(main())
+
+
+def test_a_self_test_that_nobody_answers_holds_nothing_up() -> None:
+    async def main() -> None:
+        async with ZoneServer([], faults={"probe.test/A": "TIMEOUT"}) as names:
+            engine = engine_of(
+                dns_nameservers=f"{names.address}:{names.port}",
+                smtp_dns_support_level="dnssec",
+                smtp_tls_security_level="dane",
+                dnssec_probe="a:probe.test",
+            )
+            engine.check()
+            await asyncio.sleep(0)
+            await engine.close()
+            assert engine.self_test is not None
+            assert engine.self_test.cancelled()
+
+    run(main())

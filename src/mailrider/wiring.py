@@ -68,7 +68,7 @@ class Engine:
     """The delivery core, ready to work on the running event loop.
 
     `tell_dialogues`: the observer hears each command and reply of every conversation, not only of those with
-    `debug_peer_list`.
+    `debug_peer_list`.  `self_test` is under way since `begin_self_test`, if there was anything to test.
     """
 
     def __init__(self, settings: Settings, observer: Observer, *, tell_dialogues: bool = False) -> None:
@@ -83,6 +83,7 @@ class Engine:
         self._agents: dict[tuple[Transport, str], DeliveryAgent] = {}
         self._profiles: dict[tuple[Transport, str], Profile] = {}
         self._draining = False
+        self.self_test: asyncio.Task[None] | None = None
 
     def profile(self, transport: Transport, service: str = "") -> Profile:
         """What the settings mean for a service, or for the one that is named like its transport."""
@@ -132,6 +133,13 @@ class Engine:
         """Build everything that can be built before mail comes, so that a wrong setting is found at start-up."""
         for transport in Transport:
             self.agent(transport, transport.value)
+        self.begin_self_test()
+
+    def begin_self_test(self) -> None:
+        """Let the agents that are there find out whether the name servers will do; nothing waits for it."""
+        testing = [agent for agent in self._agents.values() if agent.needs_self_test]
+        if testing and self.self_test is None:
+            self.self_test = asyncio.get_running_loop().create_task(_test(testing))
 
     def window_terms(self, service: str) -> WindowTerms:
         """The concurrency window of a service (postconf(5), `transport_destination_concurrency_limit` and friends)."""
@@ -157,8 +165,16 @@ class Engine:
 
     async def close(self) -> None:
         """Close what is kept open, and wait for connections that are being ended politely."""
+        if self.self_test is not None:
+            self.self_test.cancel()
+            await asyncio.wait([self.self_test])
         for agent in self._agents.values():
             await agent.close()
+
+
+async def _test(agents: Sequence[DeliveryAgent]) -> None:
+    for agent in agents:
+        await agent.test_itself()
 
 
 def add_reports(observer: Observer, settings: Settings) -> Observer:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailrider.tls.ciphers import BadCiphers, GradeLists, make_cipher_list
 
-LISTS = GradeLists("HIGH", "HIGH:MEDIUM", "eNULL")
+LISTS = GradeLists("HIGH", "HIGH:MEDIUM", "eNULL", "HIGH:LOW", "ALL")
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ LISTS = GradeLists("HIGH", "HIGH:MEDIUM", "eNULL")
         ("high", "", "HIGH"),
         ("HIGH", "", "HIGH"),
         ("medium", "aNULL", "HIGH:MEDIUM:!aNULL"),
-        ("low", "RC4, 3DES  MD5:DES", "HIGH:MEDIUM:!RC4:!3DES:!MD5:!DES"),
-        ("export", "", "HIGH:MEDIUM"),
+        ("low", "RC4, 3DES  MD5:DES", "HIGH:LOW:!RC4:!3DES:!MD5:!DES"),
+        ("export", "", "ALL"),
         ("null", "", "eNULL"),
     ],
 )

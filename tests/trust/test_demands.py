@@ -74,6 +74,13 @@ def test_opportunistic_and_mandatory_tls_have_protocols_and_ciphers_of_their_own
     assert (verify.ciphers, verify.security_level) == ("HI:!A:!B:!aNULL", 1)
 
 
+@pytest.mark.parameter("tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist", "tls_export_cipherlist")
+@pytest.mark.parametrize("grade", ["high", "medium", "low", "export"])
+def test_every_grade_has_a_list_of_its_own(grade: str) -> None:
+    settings = {"smtp_tls_mandatory_ciphers": grade, f"tls_{grade}_cipherlist": "MINE"}
+    assert make(ENCRYPT, **settings)[0].handshake.ciphers == "MINE:!eNULL"
+
+
 def test_an_entry_takes_the_place_of_settings() -> None:
     settings = {"smtp_tls_mandatory_exclude_ciphers": "B", "tls_high_cipherlist": "HI", "smtp_tls_servername": "a.example"}
     terms, _ = make(ENCRYPT, "ciphers=high exclude=X protocols=<=TLSv1.2 servername=b.example", **settings)

@@ -75,6 +75,7 @@ async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
     )
     most_at_once = count_errands()
     plan.give_up_privileges()
+    engine.begin_self_test()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
     worker = Worker(

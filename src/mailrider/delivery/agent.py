@@ -57,6 +57,15 @@ class DeliveryAgent:
         """Raises `WrongUsage` for a next hop that makes no sense."""
         self._means.directory.destinations(nexthop)
 
+    @property
+    def needs_self_test(self) -> bool:
+        """`test_itself` would ask something."""
+        return self._means.security.trust.needs_validation
+
+    async def test_itself(self) -> None:
+        """At start-up: warn where the name servers cannot do what the settings need."""
+        await self._means.security.trust.check_validation()
+
     async def deliver(self, request: DeliveryRequest, recorder: Recorder) -> DeliveryReport:
         """Deliver one request: an outcome for every recipient.
 

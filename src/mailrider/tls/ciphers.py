@@ -1,6 +1,7 @@
 """Cipher grades: from a word of the operator to a list that OpenSSL reads (postconf(5), `smtp_tls_ciphers`).
 
-The grades `low` and `export` mean `medium`, since Postfix 3.8 and because no library has those ciphers any more.
+The grades `low` and `export` have lists of their own, as in Postfix 3.7; since 3.8 they mean `medium`, because no library has
+those ciphers any more.  With the lists that are given by default they come to the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 _SEPARATORS = re.compile(r"[, \t\r\n:]+")
 _OPERATORS = "!+-@"
 
-_GRADES = {"high": "high", "medium": "medium", "low": "medium", "export": "medium", "null": "null"}
+_GRADES = frozenset({"high", "medium", "low", "export", "null"})
 
 
 class GradeLists(NamedTuple):
@@ -20,6 +21,8 @@ class GradeLists(NamedTuple):
     high: str = "aNULL:-aNULL:HIGH:@STRENGTH"
     medium: str = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH"
     null: str = "eNULL:!aNULL"
+    low: str = "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH"
+    export: str = "aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH"
 
 
 class BadCiphers(NamedTuple):
@@ -30,8 +33,8 @@ class BadCiphers(NamedTuple):
 
 def make_cipher_list(grade: str, exclusions: str, lists: GradeLists) -> str | BadCiphers:
     """The list of a grade without the excluded ciphers."""
-    known = _GRADES.get(grade.lower())
-    if known is None:
+    known = grade.lower()
+    if known not in _GRADES:
         return BadCiphers(f'invalid cipher grade: "{grade}"')
     text: str = getattr(lists, known)
     for word in _SEPARATORS.split(exclusions):

@@ -7,8 +7,9 @@ into a zone that is not may have some.  An answer that nobody validated is no an
 server is passed over.
 
 `dane` gives way where there is nothing to hold a server to; `dane-only` does not.  Validation itself is the name servers'
-business: their AD bit is believed, so the way to them must be safe.  `check_validation` asks once, as soon as something came
-back unsigned, whether they validate at all (`dnssec_probe`), and says so loudly where they do not.
+business: their AD bit is believed, so the way to them must be safe.  `check_validation` asks once whether they validate at all
+(`dnssec_probe`), at start-up where a level of the parameters needs it, else as soon as something came back unsigned, and
+says so loudly where they do not.
 """
 
 from __future__ import annotations
@@ -163,6 +164,11 @@ class Dane:
         return select(usable, self._terms.digests) if any_fits else None
 
     # -- the self-test ---------------------------------------------------------------------------------------------
+
+    @property
+    def can_ask(self) -> bool:
+        """The configuration leaves a way to validated answers, and nobody has asked yet whether there are any."""
+        return not self._probed and not self._terms.obstacle
 
     async def check_validation(self) -> bool:
         """Ask, the first time, whether the name servers validate anything at all; True if they do or were asked before."""

@@ -73,6 +73,18 @@ class TrustEngine:
         """The one policy of a transport that never uses TLS, whatever the server; None where there is more to it."""
         return self._plain
 
+    @property
+    def needs_validation(self) -> bool:
+        """The level of the parameters rests on validated answers, and whether there are any is not known yet."""
+        return self._demands.level.uses_dane and self._dane.can_ask
+
+    async def check_validation(self) -> None:
+        """The self-test of start-up: say so where the name servers do not do what the level needs (`dnssec_probe`)."""
+        if self.needs_validation and not await self._dane.check_validation():
+            title, text = self._demands.level_source
+            what = "no mail is delivered" if text == TlsLevel.DANE_ONLY.word else "no server is held to its TLSA records"
+            self._warn(f"{title} = {text}: {what} while the name servers do not validate")
+
     async def decide(
         self, nexthop: str, domain: str, server: Server, exchanger: Record | None
     ) -> Policy | NoPolicy:

@@ -31,14 +31,14 @@ class TlsEngine(Section, title="TLS engine"):
         since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     tls_low_cipherlist = Text(
-        "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH", "The ciphers of grade low or better; today the same as medium.",
+        "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH", "The ciphers of grade low or better.",
         since="2.3", obsolete="Postfix 3.8 takes grade low for medium", replaced_by="tls_medium_cipherlist",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     tls_export_cipherlist = Text(
-        "aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH", "The ciphers of any grade; today the same as medium.",
+        "aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH", "The ciphers of any grade.",
         since="2.3", obsolete="Postfix 3.8 takes grade export for medium", replaced_by="tls_medium_cipherlist",
-        in_effect=False,
+        in_effect=True,
     )  # fmt: skip
     tls_null_cipherlist = Text(
         "eNULL:!aNULL", "The ciphers that prove who the server is and encrypt nothing.",
