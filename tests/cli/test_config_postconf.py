@@ -79,6 +79,7 @@ def test_defaults_are_printed_as_postconf_does() -> None:
 @pytest.mark.parametrize("options", [("-n",), ("-nh",), ("-nx",)])
 def test_what_is_set_is_printed_as_postconf_does(options: tuple[str, ...], tmp_path: Path) -> None:
     mine = "mine = $mine2\nmine2 =\n"
-    main_cf = f"relayhost = [mx.$mydomain]:25,\n  [b]\nmydomain = a.example\nsmtpd_etrn_restrictions = $mine\nsmtp_helo_timeout=5\n{mine}"
+    others = "smtpd_etrn_restrictions = $mine\nsmtp_helo_timeout=5\n"
+    main_cf = f"relayhost = [mx.$mydomain]:25,\n  [b]\nmydomain = a.example\n{others}{mine}"
     directory = str(write_configuration(tmp_path, main_cf))
     assert ask("-c", directory, *options) == ask_postconf("-c", directory, *options)

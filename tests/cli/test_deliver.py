@@ -366,7 +366,8 @@ def test_a_configuration_that_is_a_directory(deliver: Deliver, message: str, tmp
 
 def test_names_of_other_programs_are_no_error(deliver: Deliver, message: str, tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text(
-        "smtpd_reject_footer = $myhostname ESMTP\nvirtual_mailbox_base = /var/mail\nwhatever = x\nsmtp_helo_name = from.file.test\n"
+        "smtpd_reject_footer = $myhostname ESMTP\nvirtual_mailbox_base = /var/mail\nwhatever = x\n"
+        "smtp_helo_name = from.file.test\n"
     )
     with PeerThread(ScriptedServer()) as peer:
         said = deliver(*to(peer.nexthop), "-c", str(tmp_path), message)

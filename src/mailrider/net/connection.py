@@ -52,8 +52,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_countdown", "_dialogue", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser", "_pieces", "_queue",
-        "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
+        "_countdown", "_dialogue", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser",
+        "_pieces", "_queue", "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
     )  # fmt: skip
 
     def __init__(

@@ -16,7 +16,6 @@ from mailrider.smtp.reply import Reply
 from mailrider.smtp.stage import AUTH, BDAT, CHUNK, LMTP_AUTH, Stage
 from mailrider.smtp.wire import Command, Wire
 
-
 SECRET = b"***"
 """What is told in place of a secret."""
 

@@ -88,13 +88,13 @@ command.  A plain tuple, since several are made for every message."""
 class Wire:
     """What a script writes to.
 
-    `out` is taken by the driver whenever a script yields.  `arrived` are replies that nobody has taken yet.  `pipelining` and `reusable` are the state of the
-    connection: the first says whether more than one command may be unanswered, the second turns False for good when
-    the conversation has gone wrong in a way that makes the next reply doubtful.  `garbled`: there was garbage in a reply, so
-    the connection serves for what is under way and is not to be kept.  `current` is the run that is
-    writing now; the driver sets it before it resumes a script.  `free` tells whether another script may write;
-    `ending` that QUIT has been written, so that the connection closes with the last reply.  `unclean`: the server may be left
-    inside a transaction, so that the next one has to begin with RSET.
+    `out` is taken by the driver whenever a script yields.  `arrived` are replies that nobody has taken yet.  `pipelining`
+    and `reusable` are the state of the connection: the first says whether more than one command may be unanswered, the
+    second turns False for good when the conversation has gone wrong in a way that makes the next reply doubtful.
+    `garbled`: there was garbage in a reply, so the connection serves for what is under way and is not to be kept.
+    `current` is the run that is writing now; the driver sets it before it resumes a script.  `free` tells whether another
+    script may write; `ending` that QUIT has been written, so that the connection closes with the last reply.  `unclean`:
+    the server may be left inside a transaction, so that the next one has to begin with RSET.
     """
 
     __slots__ = (

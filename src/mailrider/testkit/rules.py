@@ -31,10 +31,10 @@ Numbers = int | Container[int] | None
 class Rule:
     """One exception from friendliness.
 
-    When: `on` is the moment (`data`: once `after_octets` of the content, still dot-stuffed, have come; `dot`: the end of the
-    content, BDAT LAST included); `match` a regular expression searched for in the command line, at the end of the content in its
-    recipients with a blank between them, without regard to case; `nth` counts the times this rule would fit on one connection, `nth_total` those on all, `connection` the connections, all
-    from 1.
+    When: `on` is the moment (`data`: once `after_octets` of the content, still dot-stuffed, have come; `dot`: the end of
+    the content, BDAT LAST included); `match` a regular expression searched for in the command line, at the end of the
+    content in its recipients with a blank between them, without regard to case; `nth` counts the times this rule would fit
+    on one connection, `nth_total` those on all, `connection` the connections, all from 1.
 
     What: wait `delay_seconds`; then say `reply` (a line, or the lines of one reply, each with its code), or the octets of `raw`
     as they are, or for LMTP `replies`, one for each accepted recipient, None meaning the default; then do what `then`
