@@ -251,9 +251,22 @@ def test_a_client_that_goes_leaves_nothing_behind() -> None:
     talk.envelope()
     talk.say("DATA")
     talk.feed(TEXT)
-    assert talk.conversation.lose() == "END-OF-MESSAGE"
+    assert talk.conversation.lose() == "DATA"
     assert len(talk.door.dropped) == 1
     assert talk.feed(b".\r\n") == []
+
+
+def test_where_a_client_was_lost() -> None:
+    talk = Talk()
+    assert talk.conversation.lose() == "CONNECT"
+    talk = Talk()
+    talk.say("EHLO me", "FROB")
+    assert talk.conversation.lose() == "UNKNOWN"
+    talk = Talk(verdict=None)
+    talk.send(TEXT)
+    assert talk.conversation.lose() == "END-OF-MESSAGE"
+    talk.conversation.settle(Verdict("4jY"))
+    assert talk.door.replies[-1].startswith("354"), "nobody is there to hear it"
 
 
 def test_rset_and_a_new_greeting_forget_the_transaction() -> None:

@@ -202,7 +202,7 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing(tmp_path: Path) -> None
                 pass
         assert b"Bye" in talk(node.port, b"QUIT\r\n")
     assert list((tmp_path / "content").iterdir()) == []
-    assert any(line.startswith("lost connection after END-OF-MESSAGE") for line in node.told)
+    assert any(line.startswith("lost connection after DATA") for line in node.told)
 
 
 class FullSpool(SqliteSpool):

@@ -81,6 +81,7 @@ class Conversation(Exchange):
             return
         act = _COMMANDS.get(verb)
         self.counts[verb.lower() if act is not None else "unknown"] += 1
+        self._last_verb = verb if act is not None else "UNKNOWN"
         if verb in JUNK:
             self._junk += 1
             self._errors += self._junk > self._terms.junk_command_limit

@@ -54,6 +54,7 @@ class Exchange(ABC):
         self._chunk_is_last = False
         self._chunk_octets = 0
         self._drops_line = False
+        self._last_verb = "CONNECT"
         self._errors = 0
         self._junk = 0
         self._owed = ""
@@ -102,12 +103,13 @@ class Exchange(ABC):
 
     def lose(self) -> str:
         """The client has gone; what it was at, for the log."""
+        was_busy = self.is_busy
         self._mode = Mode.OVER
         message, self._message = self._message, None
         if message is not None and not message.refusal:
             message.refuse("lost")
         self._input = b""
-        return "END-OF-MESSAGE" if message is not None else "command"
+        return "END-OF-MESSAGE" if message is not None and was_busy else self._last_verb
 
     # What the door answers
 
