@@ -290,4 +290,5 @@ def test_any_octets(message: bytes, piece_octets: int) -> None:
     header = lines(MULTIPART, EIGHT_BIT, b"", b"--b", EIGHT_BIT, b"")
     for start in (b"", header):
         out = walk(start + message, piece_octets=piece_octets, limits=SMALL)
-        assert out.endswith(b"\r\n") or not (start + message)
+        # A bare LF at the end, which no canonical text has, is left as it is.
+        assert out.endswith(b"\n") or not (start + message)
