@@ -64,10 +64,18 @@ class NameServers:
     def __init__(self, folder: Path, *, signed: dict[str, str], unsigned: dict[str, str], spoilt: dict[str, str]) -> None:
         self.folder = folder
         self.signed, self.unsigned, self.spoilt = signed, unsigned, spoilt
-        self.port, self._authority_port = _free_port(), _free_port()
+        self.port, self._authority_port = _free_ports()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._begin()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _begin(self) -> None:
         authority = NSD.format(port=self._authority_port, folder=self.folder)
         resolver = UNBOUND.format(port=self.port, folder=self.folder)
         tail = ""
@@ -86,7 +94,6 @@ class NameServers:
         await self._start("unbound", "-d", "-c", str(self.folder / "unbound.conf"))
         for name in (*self.signed, *self.unsigned):
             await self._wait_for(name)
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
@@ -132,7 +139,9 @@ class NameServers:
                     return
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def _free_ports() -> tuple[int, int]:
+    """Two, and never the same one twice.  Both servers listen with UDP and TCP."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
