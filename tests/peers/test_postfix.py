@@ -124,9 +124,13 @@ def deliver(world: World, purpose: str, level: str, *, times: int = 1, **setting
             return brief(report)[0], [event.facts for event in scene.told(TlsEstablished)]
 
     outcome, facts = asyncio.run(asyncio.wait_for(main(), DELIVERY_SECONDS))
-    world.postfix.wait_for(
-        lambda: world.postfix.log_text()[logged:].count(": disconnect from") >= times, "the end of the connections"
-    )
+    def all_connections_have_ended() -> bool:
+        # All of them: a line of one delivery that came late would else count for the next.
+        log = world.postfix.log_text()
+        begun, ended = log.count(": connect from"), log.count(": disconnect from")
+        return begun == ended and log[logged:].count(": connect from") >= times
+
+    world.postfix.wait_for(all_connections_have_ended, "the end of the connections")
     return Told(outcome, facts, world.postfix.log_text()[logged:])
 
 
