@@ -29,7 +29,7 @@ demo: $(STAMP)
 	$(BIN)/mailrider demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types floors
 
