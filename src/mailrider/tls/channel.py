@@ -8,6 +8,7 @@ A handshake ends well with any certificate: what the peer has proved is in `fact
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,7 @@ class Channel:
             return False
         except (SSL.Error, ValueError) as trouble:
             raise TlsTrouble(tell_errors(trouble)) from None
+        self._connection.set_verify(SSL.VERIFY_PEER)  # who holds the callback holds this object, which holds the connection
         self.facts = self._gather()
         return True
 
@@ -235,6 +237,17 @@ class Channel:
         except SSL.WantReadError:
             pass
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def __del__(self) -> None:
+        """Let the session outlive a connection that nobody said goodbye to.
+
+        OpenSSL marks the session of a connection that is freed without a close_notify as good for nothing, a rule of
+        TLS 1.0 that RFC 4346 §7.2.1 took back: most servers hang up after QUIT without one.  A fatal alert still ends it.
+        """
+        with contextlib.suppress(AttributeError, TypeError, ImportError):  # half made, or the interpreter is at its end
+            from OpenSSL import SSL
+
+            self._connection.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
 
     def _keep_session(self) -> None:
         keep, self._keep = self._keep, None
