@@ -65,6 +65,7 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
             ),
             Proposal("smtp_tls_mta_sts", "yes", "Obey what domains demand by MTA-STS (RFC 8461)."),
             Proposal("smtp_tls_loglevel", "1", "One log line for each handshake."),
+            Proposal("smtp_log_tls_feature_status", "yes", "Say in each status line how much TLS there was (tls=...)."),
         ),
     ),
     (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.required_tls import Strictness, object_to_level, says_no_tls_required
 from mailrider.delivery.security import Security
+from mailrider.delivery.tls_status import TlsStatus
 from mailrider.delivery.trouble import Failure
 from mailrider.events import Noted, Observer, Warned
 from mailrider.model.request import DeliveryRequest
@@ -18,7 +19,7 @@ from mailrider.model.tls import TlsLevel
 from mailrider.resolver.answer import Record
 from mailrider.route.nexthop import Destination
 from mailrider.smtp.refusal import Scope
-from mailrider.trust.decision import IN_CLEAR
+from mailrider.trust.decision import IN_CLEAR, NOT_OVER_UNIX
 from mailrider.trust.policy import NoPolicy, Policy
 
 SUBMISSIONS_PORT = 465
@@ -29,16 +30,24 @@ class Hops:
     """The hops of one request.
 
     `nexthop` is the element that is being worked on, as tables know it, `domain` the same without brackets and port;
-    `strictness` is how strictly REQUIRETLS is taken there.
+    `strictness` is how strictly REQUIRETLS is taken there.  `status` hears what was chosen for a server.
     """
 
     __slots__ = (
-        "_clear", "_exchanger", "_observer", "_profile", "_relaxed", "_request", "_security", "domain", "nexthop",
+        "_clear", "_exchanger", "_observer", "_profile", "_relaxed", "_request", "_security", "_status", "domain", "nexthop",
         "strictness",
     )  # fmt: skip
 
-    def __init__(self, request: DeliveryRequest, profile: Profile, security: Security, observer: Observer) -> None:
+    def __init__(
+        self,
+        request: DeliveryRequest,
+        profile: Profile,
+        security: Security,
+        observer: Observer,
+        status: TlsStatus | None = None,
+    ) -> None:
         self._request = request
+        self._status = status
         self._profile = profile
         self._security = security
         self._observer = observer
@@ -81,7 +90,7 @@ class Hops:
             policy = await trust.decide(self.nexthop, self.domain, server, self._exchanger)
         if isinstance(policy, Policy) and policy.level is TlsLevel.MAY and server.family is Family.UNIX:
             self._observer(Warned("opportunistic TLS encryption is not appropriate for unix-domain destinations."))
-            return IN_CLEAR
+            return NOT_OVER_UNIX
         return policy
 
     def _is_relaxed(self) -> bool:
@@ -96,6 +105,8 @@ class Hops:
         """The policy for a new connection, a reason why there will be none, or None for "pass this server over"."""
         endpoint = (server.address, server.port)
         policy = await self.find_policy(server)
+        if self._status is not None:
+            self._status.choose(policy, self.strictness, refused=False)
         if isinstance(policy, NoPolicy):
             where = f"{self.nexthop}/{server.host}" if server.family is not Family.UNIX else f"{server.host}/{server.address}"
             word = "error for" if server.family is Family.UNIX else "for"
@@ -104,6 +115,8 @@ class Hops:
         if self._request.envelope.requiretls:
             complaint = object_to_level(self.strictness, policy.level, server.host)
             if complaint is not None:
+                if self._status is not None:
+                    self._status.choose(policy, self.strictness, refused=True)
                 return Failure(Scope.MESSAGE, complaint.status, complaint.text)
         obstacle = self._security.find_obstacle(policy, server)
         if obstacle:

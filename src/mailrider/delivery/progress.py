@@ -11,6 +11,7 @@ from mailrider.delivery.ledger import Ledger
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.session import Session
 from mailrider.delivery.status_filter import StatusFilter
+from mailrider.delivery.tls_status import TlsStatus
 from mailrider.delivery.trouble import STATUS, Disposition, Failure, judge
 from mailrider.events import Observer, ServerFailedSoftly
 from mailrider.model import status as status_code
@@ -41,6 +42,7 @@ class Progress:
         "profile",
         "request",
         "setup_seconds",
+        "tls_status",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +59,7 @@ class Progress:
         self.in_doubt = False  # a server may have taken the message although it never said so
         self.handed_seconds = clock.wall_seconds()
         self.setup_seconds = 0.0
+        self.tls_status = TlsStatus() if profile.settings.smtp_log_tls_feature_status else None
         self.connection_use = 1  # how many messages the connection has carried, this one among them
         find = profile.lookups.status_filter
         self._status_filter: StatusFilter | None = None
@@ -126,6 +129,7 @@ class Progress:
             delays=self.delays(),
             connection_use=self.connection_use if session is not None else 1,
             soft_bounced=soft_bounced,
+            tls=self.tls_status.text if self.tls_status is not None else "",
         )
 
     async def accept(self, index: int, reply: Reply, session: Session) -> None:
@@ -147,5 +151,6 @@ class Progress:
             self.connection_use,
             in_doubt=self.in_doubt,
             passes_notice_on=offers_dsn,
+            tls=self.tls_status.text if self.tls_status is not None else "",
         )
         await self.ledger.settle(index, outcome)

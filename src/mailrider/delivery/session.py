@@ -55,13 +55,14 @@ class Session:
     the final dot is sent after a pause (`smtp_pix_workarounds`).  `bdat_proved`: the server has taken BDAT before.
     `login` is the identity of the credential that we logged in with, None where we did not.  `tls` is what TLS has shown, None
     in clear text; `channel` is the TLS connection itself, for channel bindings; `policy` is under which it was opened.
+    `admitted`: the server has told what it can.
     `may_fall_back`: mail that is caught in trouble here may be sent in clear; `falls_back`: some was caught.
     """
 
     __slots__ = (
-        "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for", "login",
-        "may_fall_back", "observer", "offered", "opened_seconds", "peer", "policy", "profile", "queue_id", "relay", "server",
-        "strictness", "tls", "uses",
+        "admitted", "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for",
+        "login", "may_fall_back", "observer", "offered", "opened_seconds", "peer", "policy", "profile", "queue_id", "relay",
+        "server", "strictness", "tls", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +78,7 @@ class Session:
         self.uses = 0
         self.is_best_exchanger = False
         self.delays_dot = False
+        self.admitted = False
         self.bdat_proved = False
         self.login: Hashable | None = None
         self.tls: TlsFacts | None = None
@@ -251,6 +253,7 @@ def _admit(session: Session, offered: Capabilities) -> None:
     if offered.requiretls and (session.tls is None or not session.strictness):
         offered = replace(offered, requiretls=False)  # what is said in clear binds nobody
     session.offered = offered
+    session.admitted = True
     session.connection.pipelining = offered.pipelining
     session.observer(ConnectionOpened(session.queue_id, session.server, offered.names()))
 

@@ -58,7 +58,7 @@ class Walk:
         self._means = means
         self._load = load
         self._store = store
-        self._hops = Hops(progress.request, progress.profile, means.security, progress.observer)
+        self._hops = Hops(progress.request, progress.profile, means.security, progress.observer, progress.tls_status)
         self._destination_key: Hashable | None = None
         self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
@@ -168,6 +168,8 @@ class Walk:
         itinerary = self._itinerary
         remaining = list(itinerary.candidates)
         itinerary.use_kept(server)
+        if self._progress.tls_status is not None:
+            self._progress.tls_status.reuse(session, self._hops.strictness)
         course = await self._attempt(session)
         if course is not DONE:
             self._learn(course, server)
@@ -245,6 +247,8 @@ class Walk:
             if self._progress.request.turn is not None:
                 await self._progress.request.turn.regain()
             session = self._take_kept(server, policy)
+            if session is not None and progress.tls_status is not None:
+                progress.tls_status.reuse(session, self._hops.strictness)
             if session is None:
                 opened = await self._open(server, policy)
                 if isinstance(opened, NoSession):
@@ -304,6 +308,8 @@ class Walk:
             turn=turn,
             may_fall_back=hops.may_fall_back(policy, server),
         )
+        if progress.tls_status is not None:
+            progress.tls_status.open(opened, hops.strictness)
         if self._means.reporting is not None:
             judged = await self._means.reporting.judge(hops.domain, server, turn, opened, progress.clock.wall_seconds())
             if judged is not None:

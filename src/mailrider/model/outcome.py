@@ -53,7 +53,8 @@ class Outcome(NamedTuple):
     decided.  `connection_use` counts deliveries over the connection from 1.  `soft_bounced` marks a bounce that
     `soft_bounce` turned into a deferral (`SOFTBOUNCE` in the log).  `in_doubt`: the connection was lost after the
     content had been sent and before the reply, so the message may have been delivered.  `passes_notice_on`: the server
-    announced DSN, so a success notice is its duty and not ours (RFC 3461 §5.2).
+    announced DSN, so a success notice is its duty and not ours (RFC 3461 §5.2).  `tls` is what TLS and REQUIRETLS came to, as
+    the log shows it; empty where nobody wants to know (`smtp_log_tls_feature_status`).
     """
 
     status: Status
@@ -68,6 +69,7 @@ class Outcome(NamedTuple):
     soft_bounced: bool = False
     in_doubt: bool = False
     passes_notice_on: bool = False
+    tls: str = ""
 
 
 def defer_for_transport(transport: str) -> Outcome:

@@ -5,7 +5,8 @@ Every object has `event`; where a clock was given also `time`, seconds since the
 `settled`            `queue_id`, `recipient`, `original` (only where it differs), `sender`, `status` (`sent`, `deferred`,
                      `bounced`, `deliverable`, `undeliverable`), `soft_bounce` (true where a bounce was held back), `dsn`,
                      `relay`, `remote_mta` and `reply` (null where no server decided), `action`, `conn_use`, `in_doubt`,
-                     `delay` and `delays` (a list of four: before the queue, in it, set-up, transmission; seconds), `text`
+                     `delay` and `delays` (a list of four: before the queue, in it, set-up, transmission; seconds), `text`,
+                     `tls` (only with `smtp_log_tls_feature_status`)
 `failed_softly`      `queue_id`, `text`: another server will be tried
 `connect_failed`     `queue_id`, `relay`, `text`
 `handed_over`        `queue_id`, `recipient`, `transport`
@@ -182,4 +183,6 @@ def _describe_settled(event: RecipientSettled) -> Fields:
         "delays": [round(delay, TIME_DECIMALS) for delay in outcome.delays],
         "text": outcome.text,
     }
+    if outcome.tls:
+        fields["tls"] = outcome.tls
     return fields

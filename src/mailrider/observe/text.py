@@ -3,8 +3,10 @@
 A line here is the text after the `postfix/smtp[123]: ` that syslog puts in front: whoever writes it adds what he likes.
 `RecipientSettled` is the hot path, one for each recipient of each message; it costs about three microseconds.
 
-Known differences: the `tls=` field that Postfix 3.11 can add is not there.  A connection that was opened or closed and
-single commands and replies have no line here; see `observe.transcript`.
+The `tls=` field is there where an outcome has one (`smtp_log_tls_feature_status`).
+
+Known difference: a connection that was opened or closed and single commands and replies have no line here; see
+`observe.transcript`.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ class TextLog:
             f"{f', conn_use={use}' if use > 1 else ''}"
             f", delay={duration(before + queue + setup + transmission)}"
             f", delays={duration(before)}/{duration(queue)}/{duration(setup)}/{duration(transmission)}"
+            f"{f', tls={outcome.tls}' if outcome.tls else ''}"
             f", dsn={outcome.status_code}, status={'SOFTBOUNCE' if outcome.soft_bounced else outcome.status._value_}"
             f" ({outcome.text})"
         )

@@ -26,6 +26,9 @@ from mailrider.trust.policy import CONFIGURATION_PROBLEM, NoPolicy
 
 Warn = Callable[[str], None]
 
+NONE_USABLE = "all TLSA records unusable"
+"""The reason of a level that gives way because of records that only the handshake shows to be of no use."""
+
 
 class DaneTerms(NamedTuple):
     """What the parameters say about DANE.
@@ -97,7 +100,7 @@ class Dane:
     ) -> Finding:
         if not usable and level is TlsLevel.DANE:
             self._warn(f"{base_domain}: all TLSA records unusable, fallback to unauthenticated TLS")
-            return Finding(TlsLevel.ENCRYPT, reason="TLSA records unusable")
+            return Finding(TlsLevel.ENCRYPT, reason=NONE_USABLE)
         if not usable:
             self._warn(f"{base_domain}: all TLSA records unusable")
         # No record is left at dane-only: the demand is made all the same, and nothing can meet it.

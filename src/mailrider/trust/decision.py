@@ -35,6 +35,9 @@ NO_TLS = Policy(TlsLevel.NONE, Source(SourceKind.SETTING, "smtp_tls_security_lev
 IN_CLEAR = Policy(TlsLevel.NONE, Source(SourceKind.FALLBACK, "TLS has failed"))
 """For a second try at a server with which TLS has failed, where the level allows that."""
 
+NOT_OVER_UNIX = replace(IN_CLEAR, requested=TlsLevel.MAY)
+"""Level may is nothing for a socket of this host."""
+
 
 _BELOW_STS = frozenset({TlsLevel.NONE, TlsLevel.MAY, TlsLevel.ENCRYPT, TlsLevel.HALF_DANE, TlsLevel.VERIFY})
 """Levels that prove less than an MTA-STS policy, or something else."""

@@ -167,7 +167,7 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_log_tls_feature_status = Flag(
         "no", "Tell in the status line of each recipient what TLS did (Postfix 3.11: yes).",
-        since="3.11", in_effect=False,
+        since="3.11", in_effect=True,
     )  # fmt: skip
     smtp_tlsrpt_enable = Flag(
         "no", "Count TLS successes and failures for reports to the destinations (RFC 8460).",
