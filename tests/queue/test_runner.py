@@ -217,6 +217,32 @@ def test_a_flush_brings_dead_destinations_back() -> None:
 
 
 @pytest.mark.parameter("defer_transports")
+def test_a_flush_is_heard_before_the_mail_that_it_brings_is_looked_at() -> None:
+    """However busy the queue is, and whenever the flush comes: here while a lease is under way."""
+
+    async def scene() -> None:
+        async with Yard(window=WindowTerms(initial=1, failed_cohort_limit=1)) as yard:
+            yard.agent.answer = lambda request, recipient: (DEFERRED, TROUBLE)
+            await yard.send("b@dest.example")
+            await asyncio.sleep(1)
+            assert len(yard.times) == 1
+            yard.agent.answer = lambda request, recipient: SENT
+            lease, flushed = yard.spool.lease, []
+
+            async def flush_and_lease(*given: Any, **more: Any) -> Any:
+                if not flushed:
+                    flushed.append(await yard.spool.administer(Order.FLUSH, ALL))
+                return await lease(*given, **more)
+
+            yard.spool.lease = flush_and_lease
+            await yard.send("c@other.example")
+            await asyncio.sleep(1)
+            assert flushed
+            assert yard.outcomes("b@dest.example")[1:] == ["sent 2.0.0 250 Ok"]
+
+    play(scene)
+
+
 def test_a_deferred_transport_waits_for_a_flush() -> None:
     async def scene() -> None:
         async with Yard(terms=RunnerTerms(defer_transports=frozenset({"smtp"}))) as yard:

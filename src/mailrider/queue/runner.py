@@ -117,10 +117,11 @@ class Runner:
         try:
             crowded = self._crowded_domains()
             leases = await self._spool.lease(messages, recipients, passes_over=crowded.__contains__ if crowded else None)
-            if not leases and not self._stopping:
+            if not leases:
                 self._flushing = False
-                if Stir.FLUSH in await self._spool.wait(WAIT_SECONDS):
-                    self.flush()
+            # Asked after the lease, since what a flush has made due may be in it: its destination is not dead any more.
+            if Stir.FLUSH in await self._spool.wait(0.0 if leases or self._stopping else WAIT_SECONDS):
+                self.flush()
         except SpoolTrouble as trouble:
             self._journal.warn(f"the queue cannot be read: {trouble}")
             await asyncio.sleep(TROUBLE_PAUSE_SECONDS)

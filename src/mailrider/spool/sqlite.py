@@ -211,7 +211,9 @@ class SqliteSpool:
         end = self._loop.time() + timeout_seconds
         while True:
             self._stirred.clear()
-            stir = await self._look()
+            if timeout_seconds > 0:  # who has no time to wait has mail, and finds that of others by himself
+                await self._look_for_others()
+            stir = self._look()
             left = end - self._loop.time()
             if stir or left <= 0:
                 return stir
@@ -226,9 +228,8 @@ class SqliteSpool:
         now = self._clock.wall_seconds()
         return min([POLL_SECONDS, *(time - now for time in times if time is not None)])
 
-    async def _look(self) -> Stir:
+    def _look(self) -> Stir:
         """What there is, without waiting."""
-        await self._look_for_others()
         stir = Stir.NOTHING
         if self._asked_to_flush():
             stir |= Stir.FLUSH
