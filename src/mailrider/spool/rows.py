@@ -82,6 +82,8 @@ def encode_outcome(outcome: Outcome) -> str:
     for flag in ("soft_bounced", "in_doubt", "passes_notice_on"):
         if getattr(outcome, flag):
             said[flag] = True
+    if outcome.tls:
+        said["tls"] = outcome.tls
     return _dump(said)
 
 
@@ -101,6 +103,7 @@ def decode_outcome(text: str) -> Outcome:
         soft_bounced=said.get("soft_bounced", False),
         in_doubt=said.get("in_doubt", False),
         passes_notice_on=said.get("passes_notice_on", False),
+        tls=said.get("tls", ""),
     )
 
 
