@@ -16,7 +16,7 @@ OUR_LINE = "ours unix - - n - 1 ../../../opt/mailrider/bin/mailrider agent --tra
 
 @pytest.fixture(autouse=True)
 def no_postconf(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_check, "find_out_protocol", lambda settings, directory: True)
+    monkeypatch.setattr(agent_check, "find_out_release", lambda settings, directory: (3, 7))
 
 
 def remarks(folder: Path, main_cf: str = "", master_cf: str = MASTER_CF + OUR_LINE) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailrider.cli.agent_process import find_out_protocol, listen_at, read_agent_settings, run_for_master
+from mailrider.cli.agent_process import find_out_release, listen_at, read_agent_settings, run_for_master
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.settings import Settings
@@ -34,16 +34,16 @@ def test_what_an_option_says_to_nobody_is_no_error(tmp_path: Path) -> None:
     assert settings(tmp_path, "nobody_knows=1", "max_idle=5").max_idle == 5
 
 
-@pytest.mark.parametrize(("version", "announces"), [("3.5.6", False), ("3.7.11", True), ("", True)])
-def test_which_postfix_there_is(tmp_path: Path, version: str, announces: bool) -> None:
+@pytest.mark.parametrize(("version", "release"), [("3.5.6", (3, 5)), ("3.7.11", (3, 7)), ("", (3, 7))])
+def test_which_postfix_there_is(tmp_path: Path, version: str, release: tuple[int, int]) -> None:
     command = tmp_path / "postconf"
     command.write_text(f'#!/bin/sh\n[ "$*" = "-c {tmp_path} -h mail_version" ] && echo {version}\n')
     command.chmod(0o755)
-    assert find_out_protocol(settings(tmp_path, text=f"command_directory = {tmp_path}\n"), tmp_path) is announces
+    assert find_out_release(settings(tmp_path, text=f"command_directory = {tmp_path}\n"), tmp_path) == release
 
 
-def test_a_postfix_that_does_not_tell_is_a_new_one(tmp_path: Path) -> None:
-    assert find_out_protocol(settings(tmp_path, text=f"command_directory = {tmp_path}\n"), tmp_path)
+def test_a_postfix_that_does_not_tell_is_the_usual_one(tmp_path: Path) -> None:
+    assert find_out_release(settings(tmp_path, text=f"command_directory = {tmp_path}\n"), tmp_path) == (3, 7)
 
 
 def test_a_socket_in_the_place_of_a_dead_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

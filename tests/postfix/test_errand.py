@@ -136,7 +136,7 @@ def test_older_releases_want_another_greeting(announces: bool, greeting: bytes) 
     async def make() -> bytes:
         from mailrider.postfix.reports import Reports
 
-        installation = replace(INSTALLATION, announces=announces)
+        installation = replace(INSTALLATION, release=(3, 6) if announces else (3, 5))
         reports = Reports(installation, FakeServices(frozenset()), lambda event: None, lambda domain: False)
         return Errands(
             Core(), Transport.SMTP, "smtp", installation, reports, FixedClock(), lambda event: None,

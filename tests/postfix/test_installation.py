@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailrider.errors import WrongConfiguration
-from mailrider.postfix.installation import ANSWER_LIMIT_SECONDS, announces_protocol, read_installation
+from mailrider.postfix.installation import ANSWER_LIMIT_SECONDS, read_installation, read_release
 from mailrider.postfix.queue_file import Hashing
 from mailrider.settings import HostFacts, Settings, load_settings
 
@@ -32,7 +32,7 @@ def test_what_was_set(tmp_path: Path) -> None:
         "mail_owner = mail\ntrace_service_name = tracer\nhash_queue_names = Active\nhash_queue_depth = 2\n"
         "address_verify_negative_cache = no\nrelay_domains = a.test\nipc_timeout = 5s\n"
     )
-    found = read_installation(settings(tmp_path, text), announces=False)
+    found = read_installation(settings(tmp_path, text), release=(3, 5))
     assert (found.mail_owner, found.trace_service, found.fast_flush_domains) == ("mail", "tracer", "a.test")
     assert found.hashing == Hashing(frozenset({"active"}), 2)
     assert found.answer_seconds == 5
@@ -47,16 +47,19 @@ def test_a_depth_that_postfix_does_not_know(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "announces"),
+    ("version", "release", "announces"),
     [
-        ("3.4.23", False),
-        ("3.5.6", False),
-        ("3.6.0", True),
-        ("3.7.11", True),
-        ("3.12-20260821", True),
-        ("4.0", True),
-        ("", True),
+        ("3.4.23", (3, 4), False),
+        ("3.5.6", (3, 5), False),
+        ("3.6.0", (3, 6), True),
+        ("3.7.11", (3, 7), True),
+        ("3.12-20260821", (3, 12), True),
+        ("4.0", (4, 0), True),
+        ("", (3, 7), True),
     ],
 )
-def test_who_speaks_first(version: str, announces: bool) -> None:
-    assert announces_protocol(version) is announces
+def test_which_release_it_is_and_who_speaks_first(
+    tmp_path: Path, version: str, release: tuple[int, int], announces: bool
+) -> None:
+    assert read_release(version) == release
+    assert read_installation(settings(tmp_path), release=release).announces is announces

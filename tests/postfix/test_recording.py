@@ -45,6 +45,7 @@ INSTALLATION = Installation(
     verify_service="verify",
     flush_service="flush",
     postlog_service="postlog",
+    proxymap_service="proxymap",
     fast_flush_domains="",
     caches_negative_probes=True,
     hashing=Hashing(frozenset(), 1),

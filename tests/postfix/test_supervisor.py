@@ -22,6 +22,7 @@ RunWorker = Callable[[int, Slot], int]
 
 
 def wait_for_lifeline(lifeline: int, slot: Slot) -> int:
+    slot.note(0, 0)
     os.read(lifeline, 1)
     return 0
 
@@ -103,6 +104,13 @@ def test_master_is_told_once_and_its_end_is_ours() -> None:
     scene.close()
 
 
+def test_where_no_worker_can_begin_master_is_told_nothing_and_throttles() -> None:
+    scene = Scene(lambda lifeline, slot: EX_CONFIG)
+    assert scene.wait() == 1
+    assert scene.master_end.recv(100) == b""
+    scene.close()
+
+
 def test_a_dead_worker_is_replaced() -> None:
     scene = Scene(wait_for_lifeline)
     os.kill(scene.workers(2)[0], signal.SIGKILL)
@@ -137,7 +145,8 @@ def test_without_work_it_leaves() -> None:
 def test_after_so_many_errands_it_leaves() -> None:
     def serve(lifeline: int, slot: Slot) -> int:
         slot.note(1, 3)
-        return wait_for_lifeline(lifeline, slot)
+        os.read(lifeline, 1)
+        return 0
 
     scene = Scene(serve, uses_limit=5)
     assert scene.wait() == 0

@@ -85,7 +85,7 @@ def test_callers_are_greeted_at_once(tmp_path: Path) -> None:
         scene.end(0)
         scene.end(1)
         await scene.close()
-        assert scene.notes.notes == [(1, 1), (2, 2), (1, 2), (0, 2)]
+        assert scene.notes.notes == [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2)]
 
     asyncio.run(play())
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mailrider.cli.agent_process import find_out_protocol
+from mailrider.cli.agent_process import find_out_release
 from mailrider.errors import MailriderError, WrongConfiguration
 from mailrider.model.request import Transport
 from mailrider.postfix.installation import read_installation
@@ -50,7 +50,6 @@ _BEHAVIOUR: Final = {
     ),
     "smtp_tls_eecdh_grade": ("note", "is left to OpenSSL, as in newer releases of Postfix. Nothing to do"),
     "tls_random_source": ("note", "is left to OpenSSL. Nothing to do"),
-    "daemon_table_open_error_is_fatal": ("note", "a table that cannot be opened keeps the agent from starting. Nothing to do"),
 }  # fmt: skip
 """Parameters that work, or not, in another way than under smtp(8): weight, and what and what to do."""
 
@@ -94,13 +93,13 @@ def check(settings: Settings, directory: Path) -> Iterator[Remark]:
         elif text.removesuffix(_IDLE).startswith(_OURS) and text.removesuffix(_IDLE) not in _BEHAVIOUR:
             yield Remark("differs", "", f"{text}. Remove it, or leave what needs it with smtp(8)")
     try:
-        installation = read_installation(settings)
+        installation = read_installation(settings, release=find_out_release(settings, directory))
     except MailriderError as fault:
         yield Remark("error", "", str(fault))
         return
     if not Path(installation.queue_directory).is_dir():
         yield Remark("error", "", f"queue_directory = {installation.queue_directory}: there is no such folder")
-    if not find_out_protocol(settings, directory):
+    if not installation.announces:
         yield Remark("note", "", "this Postfix is older than 3.6 and is spoken to in its way. Nothing to do")
     yield from _check_parameters(settings)
     yield from _check_keys(settings, installation.mail_owner)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.postfix.arguments import FIRST_LISTENER, GENERATION_VARIABLE, STATUS_CHANNEL, parse_master_orders
-from mailrider.postfix.installation import Installation, announces_protocol, read_installation
+from mailrider.postfix.installation import USUAL_RELEASE, Installation, read_installation, read_release
 from mailrider.postfix.mail_log import FATAL, WARNING, MailLog
 from mailrider.postfix.privileges import drop_privileges
 from mailrider.postfix.supervisor import Staff, Supervisor
@@ -89,7 +89,7 @@ def run_for_master(program: str, arguments: Sequence[str]) -> int:
         postlog = os.environ.get(POSTLOG_VARIABLE, "") if settings.maillog_file else ""
         log = open_log(settings, orders.transport, postlog)
         settings.check()
-        installation = read_installation(settings, announces=find_out_protocol(settings, directory))
+        installation = read_installation(settings, release=find_out_release(settings, directory))
         os.chdir(installation.queue_directory)
         listeners = [_adopt(FIRST_LISTENER + number) for number in range(orders.listeners)]
         for descriptor in (3, 4, STATUS_CHANNEL):
@@ -128,7 +128,7 @@ def run_on_own_socket(wishes: OwnSocket) -> int:
     try:
         transport = Transport(wishes.transport)
         settings = read_agent_settings(wishes.directory, wishes.overrides, wishes.service, transport, wishes.flags)
-        installation = read_installation(settings, announces=find_out_protocol(settings, wishes.directory))
+        installation = read_installation(settings, release=find_out_release(settings, wishes.directory))
         os.chdir(installation.queue_directory)
         postlog = f"{installation.queue_directory}/public/{installation.postlog_service}" if settings.maillog_file else ""
         log = open_log(settings, transport, postlog, stream=2 if wishes.verbose else None)
@@ -180,8 +180,8 @@ def open_log(settings: Settings, transport: Transport, postlog_path: str, stream
     return MailLog(tag, settings.myhostname, settings.syslog_facility, postlog_path=postlog_path, stream=stream)
 
 
-def find_out_protocol(settings: Settings, directory: Path) -> bool:
-    """Whether the Postfix that is installed announces its protocols.  One that does not tell is taken for a new one."""
+def find_out_release(settings: Settings, directory: Path) -> tuple[int, int]:
+    """Which release of Postfix is installed.  One that does not tell is taken for the usual one."""
     command = Path(settings.text("command_directory") or "/usr/sbin") / "postconf"
     try:
         done = subprocess.run(
@@ -189,8 +189,8 @@ def find_out_protocol(settings: Settings, directory: Path) -> bool:
             stdin=subprocess.DEVNULL, capture_output=True, timeout=POSTCONF_SECONDS, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return True
-    return announces_protocol(done.stdout.decode("ascii", "replace").strip())
+        return USUAL_RELEASE
+    return read_release(done.stdout.decode("ascii", "replace").strip())
 
 
 def listen_at(path: str, owner: str) -> socket.socket:

@@ -14,13 +14,16 @@ from mailrider.errors import MailriderError
 from mailrider.events import Observer
 from mailrider.observe.text import TextLog
 from mailrider.postfix.errand import Errands
-from mailrider.postfix.mail_log import FATAL, WARNING, MailLog
+from mailrider.postfix.installation import PROXIES_FLAGS, Installation
+from mailrider.postfix.mail_log import ERROR, FATAL, WARNING, MailLog
 from mailrider.postfix.reports import Reports
 from mailrider.postfix.services import ServiceClients
 from mailrider.postfix.supervisor import EX_CONFIG, Slot
 from mailrider.postfix.worker import Worker, count_errands
 from mailrider.settings import Settings
 from mailrider.tables.match_list import open_domain_list
+from mailrider.tables.premises import Premises, enter_premises
+from mailrider.tables.proxymap import Proxymap
 from mailrider.wiring import Engine
 
 EX_SOFTWARE: Final = 70
@@ -58,6 +61,7 @@ async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
     settings, installation = plan.settings, plan.installation
     write = _patient_writer(plan.log)
     observer = make_observer(settings, write, plan.verbose)
+    enter_premises(make_premises(settings, installation, write))
     engine = Engine(settings, observer, tell_dialogues=bool(plan.verbose))
     agent = engine.agent(plan.transport, plan.service)
     clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
@@ -91,6 +95,21 @@ async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
     finally:
         await engine.close()
         plan.log.flush()
+
+
+def make_premises(settings: Settings, installation: Installation, write: Callable[[str], None]) -> Premises:
+    """How tables are opened in an installation.  `write` logs a line."""
+    proxymap = Proxymap(
+        f"private/{installation.proxymap_service}",
+        announces=installation.announces,
+        parts_flags=installation.release >= PROXIES_FLAGS,
+        utf8=settings.smtputf8_enable,
+    )
+
+    def tell(reason: str) -> None:
+        write(ERROR + reason)
+
+    return Premises(proxymap.open_table, None if settings.daemon_table_open_error_is_fatal else tell)
 
 
 def make_observer(settings: Settings, write: Callable[[str], None], verbose: int) -> Observer:

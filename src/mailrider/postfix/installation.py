@@ -20,8 +20,14 @@ ANSWER_LIMIT_SECONDS: Final = 600.0
 HASH_DEPTH_LIMIT: Final = 3
 """As in Postfix."""
 
-ANNOUNCING_VERSION: Final = (3, 6)
-"""From here on everybody who is connected to says first which protocol he speaks."""
+USUAL_RELEASE: Final = (3, 7)
+"""What a Postfix is taken for that does not tell."""
+
+# From which release on Postfix's programs talk in another way.
+ANNOUNCES_PROTOCOL: Final = (3, 6)
+CACHES_PORT: Final = (3, 8)
+CACHES_REQUIREMENTS: Final = (3, 11)
+PROXIES_FLAGS: Final = (3, 11)
 
 _DEFAULTS: Final = {
     "address_verify_negative_cache": "yes",
@@ -36,6 +42,7 @@ _DEFAULTS: Final = {
     "hash_queue_depth": "1",
     "mail_owner": "postfix",
     "postlog_service_name": "postlog",
+    "proxymap_service_name": "proxymap",
     "trace_service_name": "trace",
 }
 _VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -43,10 +50,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One instance of Postfix.  Paths of services are relative to its queue directory, where an agent works.
-
-    `announces`: its version has everybody announce his protocol.
-    """
+    """One instance of Postfix.  Paths of services are relative to its queue directory, where an agent works."""
 
     queue_directory: str
     mail_owner: str
@@ -57,14 +61,20 @@ class Installation:
     verify_service: str
     flush_service: str
     postlog_service: str
+    proxymap_service: str
     fast_flush_domains: str
     caches_negative_probes: bool
     hashing: Hashing
     answer_seconds: float
-    announces: bool = True
+    release: tuple[int, int] = USUAL_RELEASE
+
+    @property
+    def announces(self) -> bool:
+        """Whoever is connected to says first which protocol he speaks."""
+        return self.release >= ANNOUNCES_PROTOCOL
 
 
-def read_installation(settings: Settings, *, announces: bool = True) -> Installation:
+def read_installation(settings: Settings, *, release: tuple[int, int] = USUAL_RELEASE) -> Installation:
     """Raises `WrongConfiguration`."""
 
     def text(name: str) -> str:
@@ -84,15 +94,16 @@ def read_installation(settings: Settings, *, announces: bool = True) -> Installa
         verify_service=text("address_verify_service_name"),
         flush_service=text("flush_service_name"),
         postlog_service=text("postlog_service_name"),
+        proxymap_service=text("proxymap_service_name"),
         fast_flush_domains=settings.text("relay_domains") if flush_domains == "$relay_domains" else flush_domains,
         caches_negative_probes=text("address_verify_negative_cache").lower() != "no",
         hashing=Hashing(frozenset(name.lower() for name in settings.hash_queue_names), int(depth)),
         answer_seconds=min(settings.ipc_timeout, ANSWER_LIMIT_SECONDS),
-        announces=announces,
+        release=release,
     )
 
 
-def announces_protocol(version: str) -> bool:
-    """Whether a release of Postfix, as in `3.7.11` or `3.12-20260821`, announces its protocols.  One that is not known does."""
+def read_release(version: str) -> tuple[int, int]:
+    """The release that a version is of: (3, 7) of `3.7.11`, (3, 12) of `3.12-20260821`; the usual one of what is neither."""
     match = _VERSION.match(version)
-    return match is None or (int(match[1]), int(match[2])) >= ANNOUNCING_VERSION
+    return USUAL_RELEASE if match is None else (int(match[1]), int(match[2]))

@@ -23,9 +23,10 @@ TEXT_LIMIT_OCTETS: Final = 2000
 """As much of a line as Postfix logs."""
 
 WARNING: Final = "warning: "
+ERROR: Final = "error: "
 FATAL: Final = "fatal: "
 
-_SEVERITIES = ((WARNING, 4), ("error: ", 3), (FATAL, 2), ("panic: ", 2))
+_SEVERITIES = ((WARNING, 4), (ERROR, 3), (FATAL, 2), ("panic: ", 2))
 _INFO = 6
 _FACILITIES = (
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",

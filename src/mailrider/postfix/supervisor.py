@@ -42,6 +42,12 @@ BUSY_ERRANDS: Final = 8
 ABSENT: Final = -1
 """As a number of errands: there is no worker."""
 
+STARTING: Final = -2
+"""As a number of errands: there is a worker, which has not begun to accept."""
+
+LOOK_SECONDS: Final = 0.05
+"""How often it is looked whether the first worker is ready."""
+
 _SLOT = struct.Struct("=qqd")
 
 
@@ -112,6 +118,7 @@ class Supervisor:
         self._pause_seconds = RESTART_SECONDS
         self._stopping = False
         self._faulty = False
+        self._reported = staff.status_channel is None
 
     def run(self) -> int:
         """Supervise until there is a reason to end; the exit code."""
@@ -127,8 +134,6 @@ class Supervisor:
         for number in range(self._staff.workers):
             self._start(number)
         self._staff.prepare()
-        if by_master:
-            self._report_once()
         code = self._watch(wakeup_read)
         os.close(self._own_end)
         if not by_master:
@@ -155,7 +160,7 @@ class Supervisor:
             else:
                 for signal_number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(signal_number, signal.SIG_IGN)  # the supervisor says when it is time
-            self._slots[number].note(0, 0)
+            self._slots[number].note(STARTING, 0)
             code = self._staff.run_worker(self._lifeline, self._slots[number])
         finally:
             os._exit(code)
@@ -194,7 +199,14 @@ class Supervisor:
     # -- master ----------------------------------------------------------------------------------------------------
 
     def _report_once(self) -> None:
-        """Be taken and available once: a process that never was is throttled for a minute when it ends badly."""
+        """Be taken and available once, when there is a worker that works.
+
+        master(8) starts a process that ends badly anew only after a minute if it never was.  That is right where no worker can
+        begin, and wrong for what has been at work.
+        """
+        if self._reported or all(slot.read()[0] < 0 for slot in self._slots):
+            return
+        self._reported = True
         channel = self._staff.status_channel
         assert channel is not None
         for status in (0, 1):
@@ -217,6 +229,7 @@ class Supervisor:
             self._bury()
             if self._faulty:
                 return 1
+            self._report_once()
             if self._stopping or self._has_nothing_to_do():
                 return 0
             self._fill()
@@ -225,6 +238,8 @@ class Supervisor:
         """Until somebody is to be started, or the time of idleness may be over."""
         now = time.monotonic()
         ends = list(self._vacant.values())
+        if not self._reported:
+            ends.append(now + LOOK_SECONDS)
         if self._staff.idle_seconds:
             latest = max((slot.read()[2] for slot in self._slots), default=now)
             ends.append(max(latest + self._staff.idle_seconds, now + 1.0))

@@ -101,6 +101,7 @@ class Worker:
         os.set_blocking(self._lifeline, False)
         self._loop.add_reader(self._lifeline, self._look_at_lifeline)
         self._resume()
+        self._activity.note(0, 0)
         await self._done
 
     def drain(self) -> None:

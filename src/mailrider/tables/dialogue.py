@@ -16,7 +16,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mailrider.errors import TableTrouble, WrongConfiguration
 
@@ -27,6 +27,8 @@ TIME_LIMIT_TEXT: Final = "time limit exceeded"
 
 READ_OCTETS: Final = 4096
 """Asked for at a time."""
+
+Answer = TypeVar("Answer")
 
 
 class BrokenDialogue(Exception):
@@ -138,11 +140,23 @@ class Endpoint:
 
 
 class Dialogue:
-    """A connection to a server, made when it is needed, and kept."""
+    """A connection to a server, made when it is needed, and kept.
 
-    def __init__(self, title: str, endpoint: Endpoint, now_seconds: Callable[[], float], limit_seconds: float) -> None:
+    `greet` reads what the server says first on a new connection; it is a reader.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        endpoint: Endpoint,
+        now_seconds: Callable[[], float],
+        limit_seconds: float,
+        *,
+        greet: Callable[[Dialogue], None] | None = None,
+    ) -> None:
         self._title = title
         self._endpoint = endpoint
+        self._greet = greet
         self._now_seconds = now_seconds
         self._limit_seconds = limit_seconds
         self._socket: BoundedSocket | None = None
@@ -153,7 +167,7 @@ class Dialogue:
     def __del__(self) -> None:
         self.close()
 
-    def ask(self, question: bytes, read: Callable[[Dialogue], bytes]) -> bytes:
+    def ask(self, question: bytes, read: Callable[[Dialogue], Answer]) -> Answer:
         """Send a question and have `read` read the answer.
 
         A connection that was kept and turns out to be broken is made anew, once.  Raises `TableTrouble`.
@@ -208,9 +222,19 @@ class Dialogue:
         taken, self._waiting = self._waiting[:octets], self._waiting[octets:]
         return taken
 
-    def _exchange(self, question: bytes, read: Callable[[Dialogue], bytes]) -> bytes:
+    def read_some(self) -> bytes:
+        """Whatever has come, one octet at least.  For readers."""
+        if not self._waiting:
+            self._receive()
+        taken, self._waiting = self._waiting, b""
+        return taken
+
+    def _exchange(self, question: bytes, read: Callable[[Dialogue], Answer]) -> Answer:
         if self._socket is None:
             self._socket = self._endpoint.connect(self._deadline)
+            self._waiting = b""
+            if self._greet is not None:
+                self._greet(self)
         self._waiting = b""
         self._socket.settimeout(self._deadline.remaining_seconds())
         self._socket.sendall(question)

@@ -12,13 +12,14 @@ from typing import Final, cast
 
 from mailrider.errors import WrongConfiguration
 from mailrider.tables.logical_lines import Warn, quote_beginning
+from mailrider.tables.premises import UnavailableTable, current_premises
 from mailrider.tables.source import Surroundings, ignore_warning
 from mailrider.tables.table import Table
 
 _Opener = Callable[[str, Surroundings], Table]
 
 PROXY_PREFIX: Final = "proxy:"
-"""proxymap(8) would open the table that follows; here whoever asks opens it himself."""
+"""Inside of an installation of Postfix proxymap(8) opens the table that follows; elsewhere whoever asks opens it himself."""
 
 PREFIXES_LIMIT: Final = 100
 """How often a name may say `proxy:`, and how deep tables may name tables."""
@@ -78,17 +79,32 @@ def open_table(
     to say.
 
     Raises `WrongConfiguration` for an unknown type, a file that cannot be read, a table in braces that cannot be
-    understood, a pattern that cannot be followed, or a library that is missing.  A server is asked by the first lookup.
+    understood, a pattern that cannot be followed, or a library that is missing.  On some premises (see `premises`) that is a
+    table that is unavailable.  A server is asked by the first lookup.
     """
     if surroundings is None:
         surroundings = Surroundings(warn, now_seconds)
+    bare = title
     for _ in range(PREFIXES_LIMIT):
-        if not title.startswith(PROXY_PREFIX):
+        if not bare.startswith(PROXY_PREFIX):
             break
-        title = title[len(PROXY_PREFIX) :]
-    kind, colon, name = title.partition(":")
+        bare = bare[len(PROXY_PREFIX) :]
+    kind, colon, name = bare.partition(":")
     if not colon or not kind or not name:
-        raise WrongConfiguration(f"a lookup table is type:name, not {quote_beginning(title)}")
+        raise WrongConfiguration(f"a lookup table is type:name, not {quote_beginning(bare)}")
+    premises = current_premises()
+    try:
+        if bare != title and premises.open_proxied is not None:
+            return premises.open_proxied(bare, surroundings)
+        return _open(kind, name, bare, surroundings)
+    except WrongConfiguration as fault:
+        if premises.tell_unavailable is None:
+            raise
+        premises.tell_unavailable(str(fault))
+        return UnavailableTable(title, str(fault))
+
+
+def _open(kind: str, name: str, title: str, surroundings: Surroundings) -> Table:
     place = _OPENERS.get(kind)
     if place is None:
         remedy = _REMEDIES.get(kind, f"there are {', '.join(TABLE_TYPES)}")

@@ -83,8 +83,8 @@ class House(Section, title="this host"):
         since="pre-2.0", least=1, in_effect=False,
     )  # fmt: skip
     daemon_table_open_error_is_fatal = Flag(
-        "no", "Stop instead of defer when a table cannot be opened.",
-        since="2.9", in_effect=False,
+        "no", "Let an agent under Postfix stop instead of defer when a table cannot be opened; other commands always do.",
+        since="2.9", in_effect=True,
     )  # fmt: skip
     parent_domain_matches_subdomains = Words(
         SUBDOMAIN_PARAMETERS, "The parameters in which a domain also stands for the domains below it.",
