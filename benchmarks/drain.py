@@ -147,10 +147,10 @@ def fill_node(folder: Path, messages: int) -> None:
     """Put messages into the queue as another process would."""
     import asyncio
 
+    from mailrider.machine import SystemClock
     from mailrider.model.request import Envelope, Recipient
     from mailrider.spool.spool import Submission
     from mailrider.spool.sqlite import SqliteSpool
-    from mailrider.wiring import SystemClock
 
     text = b"From: a@origin.test\r\nSubject: drain\r\n\r\n" + b"x" * 78 + b"\r\n" + (b"y" * 78 + b"\r\n") * (SIZE_OCTETS // 80)
 

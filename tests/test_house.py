@@ -82,6 +82,11 @@ def test_who_comes_in_does_not_pay_for_what_he_does_not_use(code: str, allowed: 
     assert modules_after(code) & HEAVY <= allowed
 
 
+@pytest.mark.parametrize("module", ["queue_run", "sendmail_run"])
+def test_a_command_that_only_needs_the_queue_starts_without_the_delivery_core(module: str) -> None:
+    assert not {"mailrider.delivery", "mailrider.smtp", "mailrider.net"} & modules_after(f"import mailrider.cli.{module}")
+
+
 def test_importing_the_package_loads_no_room() -> None:
     assert not {name for name in modules_after("import mailrider") if name.startswith("mailrider.")}
 

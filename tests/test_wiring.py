@@ -14,6 +14,7 @@ import pytest
 
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.events import Event, Warned
+from mailrider.machine import SystemClock, choose_configuration, read_host_facts, read_settings
 from mailrider.model.outcome import Outcome, Recorded
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport
 from mailrider.model.server import Family
@@ -22,7 +23,7 @@ from mailrider.settings.loading import load_settings
 from mailrider.spool.message import MemoryMessage
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.zone import ZoneServer
-from mailrider.wiring import Engine, SystemClock, choose_configuration, read_host_facts, read_settings
+from mailrider.wiring import Engine
 
 T = TypeVar("T")
 

@@ -33,13 +33,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from mailrider.delivery.portions import group_by_domain, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer, ignore_event
+from mailrider.machine import read_settings
 from mailrider.model.address import parse_address, quote_local_part
 from mailrider.model.outcome import DeliveryReport, Outcome, Recorded, defer_for_transport
 from mailrider.model.request import BodyType, Content, DeliveryRequest, Envelope, Recipient, Transport
 from mailrider.model.texts import check_text, show
 from mailrider.settings import Settings
 from mailrider.spool.message import MemoryMessage, read_message
-from mailrider.wiring import Engine, read_settings
+from mailrider.wiring import Engine
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-import socket
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from mailrider.delivery.agent import DeliveryAgent
 from mailrider.delivery.inspection import Inspector
 from mailrider.delivery.profile import Profile, make_profile
 from mailrider.delivery.security import make_security
 from mailrider.events import Event, Observer, TlsJudged, Warned
+from mailrider.machine import SystemClock as SystemClock
+from mailrider.machine import choose_configuration as choose_configuration
+from mailrider.machine import read_host_facts as read_host_facts
+from mailrider.machine import read_settings as read_settings
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.net.deadline import DeadlineWheel
@@ -38,30 +39,8 @@ from mailrider.resolver.system import configure
 from mailrider.route.directory import Directory, Roads
 from mailrider.route.own_addresses import find_interface_addresses, find_own_addresses
 from mailrider.route.policy import RoutePolicy, enabled_families, route_policy
-from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
+from mailrider.settings import Settings
 from mailrider.tables.maps import open_maps
-
-
-class SystemClock:
-    """The time of this machine."""
-
-    monotonic_seconds = staticmethod(time.monotonic)
-    wall_seconds = staticmethod(time.time)
-
-
-def read_host_facts() -> HostFacts:
-    """What the settings have to know of this machine."""
-    return HostFacts(host_name=socket.gethostname(), process_id=os.getpid())
-
-
-def choose_configuration(directory: Path | None) -> Path | None:
-    """The configuration directory: the one given, else `$MAIL_CONFIG`, else /etc/mailrider if it is there, else none."""
-    return choose_directory(directory, os.environ)
-
-
-def read_settings(directory: Path | None, overrides: Sequence[str] = ()) -> Settings:
-    """The settings of a directory and of `name=value` overrides, checked."""
-    return load_settings(directory, overrides, host=read_host_facts())
 
 
 class Engine:

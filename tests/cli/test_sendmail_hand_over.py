@@ -15,9 +15,9 @@ import pytest
 from mailrider.cli import sendmail_run
 from mailrider.cli.sendmail_run import run_sendmail
 from mailrider.intake.configuration import Intake
+from mailrider.machine import read_settings
 from mailrider.model.request import Notify
 from mailrider.spool.opening import is_forbidden, open_spool
-from mailrider.wiring import read_settings
 
 PATIENCE_SECONDS = 20.0
 

@@ -12,11 +12,11 @@ import pytest
 
 import mailrider
 from mailrider.errors import QueueRefused, WrongConfiguration, WrongUsage
+from mailrider.machine import SystemClock, read_settings
 from mailrider.model.request import Notify
 from mailrider.settings import Settings
 from mailrider.spool.memory import MemorySpool
 from mailrider.testkit.peers import ScriptedServer
-from mailrider.wiring import SystemClock, read_settings
 
 MESSAGE = b"Subject: x\r\n\r\nhello\r\n"
 

@@ -11,11 +11,11 @@ from mailrider import node_parts
 from mailrider.cli.serving import open_log, open_outlet
 from mailrider.dsn.report import Kind
 from mailrider.errors import WrongConfiguration
+from mailrider.machine import read_settings
 from mailrider.model.request import Transport
 from mailrider.observe.outlets import LogFile, StandardError, Syslog
 from mailrider.queue.routing import Route
 from mailrider.settings import Settings
-from mailrider.wiring import read_settings
 
 
 def make(**values: str) -> Settings:

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from cli.peer_thread import PATIENCE_SECONDS, PeerThread
+from mailrider.machine import SystemClock
 from mailrider.model.request import Envelope, Recipient
 from mailrider.spool.spool import Accepted, Submission
 from mailrider.spool.sqlite import SqliteSpool
 from mailrider.testkit.peers import ScriptedServer
-from mailrider.wiring import SystemClock
 
 
 class Site:

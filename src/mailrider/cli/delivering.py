@@ -29,6 +29,7 @@ from mailrider.cli.services import assign_services
 from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer
+from mailrider.machine import SystemClock, choose_configuration, read_settings
 from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
 from mailrider.model.request import BodyType, DeliveryRequest, Recipient, Turn
 from mailrider.observe.lines import LineWriter
@@ -36,7 +37,7 @@ from mailrider.queue.burst import Burst
 from mailrider.settings import Settings
 from mailrider.spool.message import MemoryMessage, Message, UnreadableMessage
 from mailrider.spool.shelf import MessageShelf
-from mailrider.wiring import Engine, SystemClock, choose_configuration, read_settings
+from mailrider.wiring import Engine
 
 GARBAGE_THRESHOLD = 20_000
 """Objects between two looks for cyclic garbage: a delivery makes none, and Python's 700 would have it look all the time."""

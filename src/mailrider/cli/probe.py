@@ -74,7 +74,7 @@ def probe(
     Exit codes: 0 a message would be delivered; 75 it would wait; 69 it would
     come back; 64 wrong usage; 78 wrong configuration.
     """
-    from mailrider.wiring import choose_configuration, read_settings
+    from mailrider.machine import choose_configuration, read_settings
 
     nexthop = destination.rpartition("@")[2] if "@" in destination and not destination.startswith("[") else destination
     settings = read_settings(choose_configuration(directory), overrides)

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from mailrider.cli.queue import Given
-from mailrider.cli.queue_explain import explain_message, explanation_lines
 from mailrider.cli.queue_text import (
     EMPTY,
     HEADING,
@@ -23,10 +22,10 @@ from mailrider.cli.queue_text import (
     postqueue_lines,
 )
 from mailrider.errors import WrongUsage
+from mailrider.machine import choose_configuration, read_settings
 from mailrider.settings import Settings
 from mailrider.spool.opening import open_existing_spool
 from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
-from mailrider.wiring import choose_configuration, read_settings
 
 EX_OK = 0
 EX_UNAVAILABLE = 69
@@ -145,6 +144,8 @@ async def _text_of(spool: Spool, queue_id: str) -> bytes | None:
 
 def run_explain(given: Given, ids: tuple[str, ...], *, as_json: bool) -> int:
     """`mailrider queue explain`."""
+    from mailrider.cli.queue_explain import explain_message, explanation_lines  # the schedule of a whole node
+
     settings = settings_of(given)
 
     async def explain(spool: Spool, message: StoredMessage) -> None:

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 
 from mailrider.errors import ContentUnreadable
 from mailrider.events import ignore_event
+from mailrider.machine import read_settings
 from mailrider.model.outcome import Outcome, Recorded, Status
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport
 from mailrider.settings import Settings
-from mailrider.wiring import Engine, read_settings
+from mailrider.wiring import Engine
 
 EX_OK = 0
 EX_UNAVAILABLE = 69

@@ -22,13 +22,13 @@ from mailrider.content.completion import (
     read_addresses,
 )
 from mailrider.errors import SpoolTrouble, WrongUsage
+from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.request import BodyType, Envelope, Recipient
 from mailrider.model.texts import check_text
 from mailrider.settings import Settings
 from mailrider.spool.opening import is_forbidden, open_spool
 from mailrider.spool.queue_id import QueueIds
 from mailrider.spool.spool import NotAccepted, Order, Selection, Spool, Submission
-from mailrider.wiring import choose_configuration, read_settings
 
 EX_OK = 0
 EX_DATAERR = 65

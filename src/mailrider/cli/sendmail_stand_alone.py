@@ -17,8 +17,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from mailrider.machine import read_settings
 from mailrider.settings import Settings
-from mailrider.wiring import read_settings
 
 READ_OCTETS = 64 * 1024
 PIECES_LIMIT = 8

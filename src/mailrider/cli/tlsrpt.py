@@ -63,7 +63,7 @@ def tlsrpt(
     Exit codes: 0 done; 64 wrong usage; 66 nothing is known of that day;
     75 some report could not be sent; 78 wrong configuration.
     """
-    from mailrider.wiring import choose_configuration, read_settings
+    from mailrider.machine import choose_configuration, read_settings
 
     settings = read_settings(choose_configuration(directory), overrides)
     chosen = _choose_day(day)
