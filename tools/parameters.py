@@ -72,7 +72,8 @@ def render(proofs: dict[str, list[Proof]]) -> str:
         f"All {len(parameters)} parameters that Mailrider knows, {effective} of them in effect, with the tests that prove it.",
         "What each one does is said in [settings.md](settings.md). This page is made by `python tools/parameters.py`.",
         "",
-        "A parameter that is not in effect is accepted and checked, and whoever sets it is told that it does nothing yet.",
+        "A parameter that is not in effect is accepted and checked, and whoever sets it is told so, and why, where there is",
+        "nothing here that it could act on.",
     ]
     for section in Settings.sections():
         lines += [
@@ -91,7 +92,8 @@ def _row(parameter: Parameter[object], proofs: dict[str, list[Proof]]) -> str:
     shown = ", ".join(f"`{name}`" for name in names)
     found = dict.fromkeys(proof for name in parameter.names for proof in proofs.get(name, ()))
     tests = ", ".join(f"[{proof.test}](../{proof.path})" for proof in found)
-    return f"| {shown} | {'yes' if parameter.in_effect else 'no'} | {tests} |"
+    word = "yes" if parameter.in_effect else f"no: {parameter.moot}" if parameter.moot else "no"
+    return f"| {shown} | {word} | {tests} |"
 
 
 def main() -> int:

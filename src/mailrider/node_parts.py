@@ -109,6 +109,7 @@ def make_site(settings: Settings, warn: Warn) -> Site:
         eight_bit=settings.smtputf8_enable,
         obsolete_sender=settings.header_from_format == "obsolete",
         threaded=settings.enable_threaded_bounces,
+        redacts=settings.requiretls_redact_dsn,
     )
     for template in (site.templates.failure, site.templates.delay, site.templates.success):
         expand_lines(template, site.lookup, site.seconds_of)  # an unknown name is to be found now

@@ -15,6 +15,8 @@ from mailrider.model.request import Transport
 from mailrider.testkit.authority import Certificate, make_root
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
+from mailrider.tls import library
+from mailrider.tls.engine import TlsEngine
 from virtual_time import run
 
 from .scene import Scene, at, brief, server_of, statuses
@@ -365,3 +367,52 @@ def test_a_reply_to_what_we_have_not_said_yet(tmp_path: Path, blocks: bool) -> N
         assert not any(command.startswith("MAIL") for command in place.peer.sessions[0].commands)
     else:
         assert any(command.startswith("MAIL") for command in place.peer.sessions[0].commands)
+
+
+@pytest.mark.parameter("tls_eecdh_auto_curves", "tls_ffdhe_auto_groups")
+@pytest.mark.parametrize(
+    ("curves", "others", "used"),
+    [
+        ("secp384r1", "", "secp384r1"),
+        ("no-such-group, prime256v1:secp384r1", "", "prime256v1"),
+        ("", "ffdhe2048", "ffdhe2048"),
+        ("secp521r1", "ffdhe2048", "secp521r1"),
+        ("no-such-group", "", "X25519"),
+    ],
+)
+def test_groups_for_key_exchange(tmp_path: Path, curves: str, others: str, used: str) -> None:
+    settings = {"tls_eecdh_auto_curves": curves, "tls_ffdhe_auto_groups": others}
+    place = Place(tmp_path, smtp_tls_security_level="may", **settings)
+    assert statuses(place.deliver()[0]) == ["sent 2.0.0"]
+    names = {"secp256r1": "prime256v1", "x25519": "X25519"}
+    shown = place.facts[0].key_exchange
+    assert names.get(shown, shown) == used
+
+
+@pytest.mark.parameter("tls_fast_shutdown_enable")
+@pytest.mark.parametrize(("fast", "seconds"), [(True, 0.0), (False, 77.0)])
+def test_a_slow_end_waits_for_the_server(tmp_path: Path, fast: bool, seconds: float) -> None:
+    """Every channel of a delivery gets the time that its stream is to wait (`tests/net/test_secure.py` shows how)."""
+    settings = {"tls_fast_shutdown_enable": fast, "smtp_starttls_timeout": "77s", "smtp_tls_security_level": "may"}
+    place = Place(tmp_path, **settings)
+    channels: list[Any] = []
+
+    def open_channel(engine: TlsEngine, *arguments: Any) -> Any:
+        channels.append(opened(engine, *arguments))
+        return channels[-1]
+
+    opened = TlsEngine.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TlsEngine, "open", open_channel)
+        assert statuses(place.deliver()[0]) == ["sent 2.0.0"]
+    assert [channel.linger_seconds for channel in channels] == [seconds]
+
+
+def test_a_library_that_cannot_be_set_up_keeps_mail_from_going_out_unprotected(tmp_path: Path) -> None:
+    missing = {"tls_config_file": tmp_path / "no", "smtp_tls_security_level": "encrypt"}
+    place = Place(tmp_path, **missing)
+    with pytest.MonkeyPatch.context() as patch:
+        answer = library.Loaded("cannot load it", usable=False)
+        patch.setitem(library._answers, (str(tmp_path / "no"), ""), answer)
+        assert statuses(place.deliver()[0]) == ["deferred 4.7.5"]
+    assert "cannot load it" in place.scene.warnings

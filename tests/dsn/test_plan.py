@@ -41,6 +41,16 @@ def test_only_headers_where_that_was_asked_for() -> None:
     assert plan(Kind.FAILURE, "a@x", ret="hdrs") == [("", "a@x", ["b@x"], False, True)]
 
 
+@pytest.mark.parameter("requiretls_redact_dsn")
+@pytest.mark.parametrize("redacts", [True, False])
+@pytest.mark.parametrize("sender", ["a@x", ""])
+def test_of_mail_with_requiretls_only_headers_come_back(sender: str, redacts: bool) -> None:
+    site = replace(SITE, classes=ALL, redacts=redacts)
+    for requiretls in (True, False):
+        message = Message("Q1", sender, 0.0, None, requiretls=requiretls)
+        assert plan_notices(Kind.FAILURE, message, [report("b@x")], site)[0].headers_only is (requiretls and redacts)
+
+
 def test_a_delay_returns_headers_only() -> None:
     assert plan(Kind.DELAY, "a@x") == [("", "a@x", ["b@x"], False, True)]
 

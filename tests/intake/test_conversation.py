@@ -301,6 +301,15 @@ def test_starttls_begins_anew_and_forgets_what_came_in_clear() -> None:
     assert b"with ESMTPS id" in taken.text
 
 
+@pytest.mark.parameter("requiretls_esmtp_header")
+@pytest.mark.parametrize("passes", [True, False])
+def test_requiretls_comes_back_from_a_filter_that_does_not_know_it(passes: bool) -> None:
+    talk = Talk(TERMS._replace(passes_requiretls=passes))
+    talk.say("EHLO me")
+    talk.send(b"Require-TLS-ESMTP: yes\r\n" + TEXT)
+    assert talk.door.taken[0].mail.envelope.requiretls is passes
+
+
 LOGINS = TERMS._replace(login_mechanisms=("PLAIN", "LOGIN"), tells_login=True, error_sleep_seconds=0)
 
 

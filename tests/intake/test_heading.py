@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.content.canonical import canonicalize
-from mailrider.intake.heading import Trace, find_end, make_heading
+from mailrider.intake.heading import REQUIRETLS_FIELD, Trace, find_end, make_heading
 from mailrider.model.request import Envelope, Recipient
 
 from .scene import DATE
@@ -81,3 +81,22 @@ def test_any_header_gives_whole_lines(header: bytes, completes: bool) -> None:
     end = find_end(header)
     octets = head(header[: end if end >= 0 else len(header)], completes=completes)
     assert octets == b"" or octets.endswith(b"\r\n")
+
+
+@pytest.mark.parameter("requiretls_esmtp_header")
+@pytest.mark.parametrize("completes", [True, False])
+def test_a_wish_for_requiretls_is_told_in_a_field(completes: bool) -> None:
+    def make(header: bytes, *, wish: bool, passes: bool = True) -> tuple[int, bool]:
+        envelope = ENVELOPE._replace(requiretls=wish)
+        made = make_heading(header, TRACE, envelope, completes=completes, origin="o", passes_requiretls=passes)
+        return made.octets.count(REQUIRETLS_FIELD), made.asks_requiretls
+
+    assert make(b"Subject: x\r\n", wish=True) == (1, False)
+    assert make(b"Subject: x\r\n", wish=False) == (0, False)
+    assert make(b"Subject: x\r\n", wish=True, passes=False) == (0, False)
+    assert make(REQUIRETLS_FIELD, wish=True) == (1, True)
+    assert make(REQUIRETLS_FIELD, wish=False) == (1, True)
+    assert make(REQUIRETLS_FIELD, wish=False, passes=False) == (1, False)
+    assert make(b"require-tls-esmtp :\tYES \r\n", wish=False)[1]
+    assert not make(b"Require-TLS-ESMTP: no\r\n", wish=False)[1]
+    assert not make(b"Subject: x\r\n Require-TLS-ESMTP: yes\r\n", wish=False)[1]

@@ -23,6 +23,7 @@ class Toy:
         self.outgoing = b"hello"
         self.waiting = b""
         self.deaf = False
+        self.linger_seconds = 0.0
 
     def handshake(self, data: bytes = b"") -> bool:
         self.waiting += data
@@ -210,5 +211,59 @@ def test_closing_in_the_middle_of_a_handshake() -> None:
         place.peer.say(b"hello")
         await come_to_rest()
         assert place.ends == []
+
+    run(main())
+
+
+@pytest.mark.parameter("tls_fast_shutdown_enable")
+@pytest.mark.parametrize("answer", [b"\0", b"!", None])
+def test_a_goodbye_that_is_waited_for(answer: bytes | None) -> None:
+    """The connection below is there until the peer has said goodbye, or something that makes no sense, or has hung up."""
+
+    async def main() -> None:
+        place = Setting()
+        place.toy.linger_seconds = 60.0
+        await place.shake_hands()
+        place.stream.close()
+        place.stream.close()
+        await come_to_rest()
+        assert not place.plain.closed
+        place.peer.say(flip(b"late"))
+        await come_to_rest()
+        assert not place.plain.closed
+        if answer is None:
+            place.peer.hang_up()
+        else:
+            place.peer.say(answer)
+        await come_to_rest()
+        assert place.plain.closed
+        assert place.ear.told == []
+
+    run(main())
+
+
+def test_a_goodbye_that_does_not_come() -> None:
+    async def main() -> None:
+        place = Setting()
+        place.toy.linger_seconds = 60.0
+        await place.shake_hands()
+        place.stream.close()
+        await asyncio.sleep(59.0)
+        assert not place.plain.closed
+        await asyncio.sleep(2.0)
+        assert place.plain.closed
+
+    run(main())
+
+
+def test_nobody_waits_for_a_peer_that_has_said_goodbye() -> None:
+    async def main() -> None:
+        place = Setting()
+        place.toy.linger_seconds = 60.0
+        await place.shake_hands()
+        place.peer.say(b"\0")
+        await come_to_rest()
+        place.stream.close()
+        assert place.plain.closed
 
     run(main())

@@ -136,6 +136,15 @@ def test_what_is_set_and_not_in_effect_is_named_once() -> None:
     assert len(settings.not_in_effect()) == len(waiting)
 
 
+def test_what_has_nothing_to_act_on_is_told_with_the_reason() -> None:
+    settings = make("tls_random_source = dev:/dev/random\nlmtp_tls_enable_rpk = yes\ntlsmgr_service_name = tlsmgr\n")
+    assert settings.not_in_effect() == []
+    assert settings.obsolete() == [
+        "tls_random_source has nothing to act on here: the TLS library takes its randomness from the system",
+        "lmtp_tls_enable_rpk has nothing to act on here: Python's TLS libraries have no raw public keys (RFC 7250)",
+    ]
+
+
 def _attribute(name: str) -> str:
     parameter = Settings.find(name)
     assert parameter is not None

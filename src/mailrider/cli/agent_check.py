@@ -54,6 +54,7 @@ _BEHAVIOUR: Final = {
 """Parameters that work, or not, in another way than under smtp(8): weight, and what and what to do."""
 
 _IDLE: Final = " is not in effect yet"
+_MOOT: Final = " has nothing to act on here: "
 _OURS: Final = ("smtp_", "lmtp_", "debug_peer_", "dns_", "tls_", "notify_classes")
 """How the parameters begin that smtp(8) reads itself.  Others belong to programs of Postfix that go on working."""
 
@@ -88,7 +89,10 @@ def check(settings: Settings, directory: Path) -> Iterator[Remark]:
     reviewed = review(settings)
     yield from (Remark("error", "", text) for text in reviewed.errors)
     for text in reviewed.doubts:
-        if not text.endswith(_IDLE):
+        if _MOOT in text:
+            if text.partition(_MOOT)[0] not in _BEHAVIOUR:
+                yield Remark("note", "", f"{text}. Nothing to do")
+        elif not text.endswith(_IDLE):
             yield Remark("differs", "", text)
         elif text.removesuffix(_IDLE).startswith(_OURS) and text.removesuffix(_IDLE) not in _BEHAVIOUR:
             yield Remark("differs", "", f"{text}. Remove it, or leave what needs it with smtp(8)")

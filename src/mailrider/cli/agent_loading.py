@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from mailrider.settings import Settings
+from mailrider.tls.library import load_library
 
 CODECS: Final = (
     "encodings.idna", "encodings.punycode", "encodings.ascii", "encodings.latin_1", "stringprep", "idna", "socket",
@@ -27,6 +28,7 @@ CORE: Final = (
 )  # fmt: skip
 TLS: Final = (
     "mailrider.tls.channel", "mailrider.tls.context", "mailrider.tls.certificate", "mailrider.tls.verdict",
+    "mailrider.tls.trace",
     "cryptography.x509", "cryptography.exceptions", "cryptography.hazmat.primitives.serialization", "OpenSSL.SSL",
 )  # fmt: skip
 LOGIN: Final = (
@@ -38,6 +40,7 @@ TOKENS: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certif
 
 def load_early(settings: Settings) -> None:
     """Load what these settings may come to need.  What is not installed is not missed before it is used."""
+    load_library(settings.tls_config_file, settings.tls_config_name)  # it comes before anything else that loads OpenSSL
     names = [*CODECS, *RECORD_TYPES, *CORE]
     if any("_tls_" in name or "_enforce_tls" in name or "_use_tls" in name for name in settings.entries):
         names += TLS

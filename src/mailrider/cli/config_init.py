@@ -64,6 +64,10 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
                 "Encrypt wherever that is possible, and authenticate servers that publish TLSA records (RFC 7672).",
             ),
             Proposal("smtp_tls_mta_sts", "yes", "Obey what domains demand by MTA-STS (RFC 8461)."),
+            Proposal(
+                "tls_eecdh_auto_curves", "",
+                "Leave the groups for key exchange to the TLS library, which knows newer ones than Postfix 3.7 did.",
+            ),
             Proposal("smtp_tls_loglevel", "1", "One log line for each handshake."),
             Proposal("smtp_log_tls_feature_status", "yes", "Say in each status line how much TLS there was (tls=...)."),
         ),

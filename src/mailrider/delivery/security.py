@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailrider.clock import Clock
-from mailrider.delivery.loglevel import TlsLog, read_loglevel
+from mailrider.delivery.loglevel import TlsLog, TlsLogLevels, open_loglevels
 from mailrider.delivery.required_tls import RequiredTls, Strictness, open_required_tls
 from mailrider.delivery.tls_tables import open_tls_tables
+from mailrider.delivery.tls_trace import Traces, open_traces
 from mailrider.errors import WireTrouble
 from mailrider.events import Noted, Observer, TlsEstablished, TlsFailed, Warned
 from mailrider.model import status as status_code
@@ -25,6 +26,7 @@ from mailrider.settings import Settings
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.starttls import TlsTurn, TlsWish
 from mailrider.tls.engine import TlsEngine
+from mailrider.tls.library import load_library
 from mailrider.trust.dane import Dane, DaneTerms
 from mailrider.trust.decision import TrustEngine
 from mailrider.trust.demands import Demands, read_demands
@@ -41,15 +43,18 @@ if TYPE_CHECKING:
 class Security:
     """TLS for all sessions of a transport.
 
-    `wrapper` is `smtp_tls_wrappermode`, `notes_offer` `smtp_tls_note_starttls_offer`.
+    `wrapper` is `smtp_tls_wrappermode`, `notes_offer` `smtp_tls_note_starttls_offer`.  `linger_seconds` is how long a server's
+    end of TLS is waited for (`tls_fast_shutdown_enable`).
     """
 
     trust: TrustEngine
     engine: TlsEngine
-    log: TlsLog
+    levels: TlsLogLevels
     required: RequiredTls
     wrapper: bool = False
     notes_offer: bool = False
+    traces: Traces | None = None
+    linger_seconds: float = 0.0
 
     def find_obstacle(self, policy: Policy, server: Server) -> str:
         """Why a server is passed over in spite of its policy: a warning, or empty."""
@@ -68,15 +73,20 @@ def make_security(settings: Settings, resolver: Resolver, clock: Clock, warn: Ca
         warn(warning)
     if demands.rpk:
         warn(f"{demands.prefix}_tls_enable_rpk is ignored: raw public keys are not available in this TLS library")
+    loaded = load_library(settings.tls_config_file, settings.tls_config_name)
+    if loaded.problem:
+        warn(loaded.problem)
     session_seconds = settings.smtp_tls_session_cache_timeout if settings.smtp_tls_session_cache_database else 0.0
     dane = Dane(resolver, _read_dane_terms(settings, demands), warn)
     return Security(
         trust=TrustEngine(demands, open_tls_tables(settings, warn), dane, warn, _make_sts(settings, resolver, clock, warn)),
-        engine=TlsEngine(session_seconds, clock.monotonic_seconds),
-        log=read_loglevel(settings.smtp_tls_loglevel),
+        engine=TlsEngine(session_seconds, clock.monotonic_seconds, "" if loaded.usable else loaded.problem),
+        levels=open_loglevels(settings, warn),
         required=open_required_tls(settings, warn),
         wrapper=settings.smtp_tls_wrappermode,
         notes_offer=settings.smtp_tls_note_starttls_offer,
+        traces=open_traces(settings, clock.wall_seconds),
+        linger_seconds=0.0 if settings.tls_fast_shutdown_enable else settings.smtp_starttls_timeout,
     )
 
 
@@ -115,7 +125,7 @@ class SecureTurn:
     """
 
     __slots__ = (
-        "_context", "_observer", "_queue_id", "_security", "_server", "_session_key", "channel", "facts", "policy",
+        "_context", "_log", "_observer", "_queue_id", "_security", "_server", "_session_key", "channel", "facts", "policy",
         "strictness",
     )  # fmt: skip
 
@@ -128,6 +138,7 @@ class SecureTurn:
         self._queue_id = queue_id
         self._observer = observer
         self._context: Any = None
+        self._log = TlsLog()
         self.policy = policy
         self.strictness = Strictness.DISABLE
         self.channel: Channel | BrokenChannel | None = None
@@ -163,14 +174,19 @@ class SecureTurn:
         """Begin.  `server_name` is how the server called itself: behind one address may be several."""
         assert self.policy.terms is not None
         self._session_key = key = (self._session_key, server_name)
-        self.channel = self._security.engine.open(self._context, self.policy.terms, self._server.relay.lower(), key)
+        self._log = self._security.levels.find(self._server)
+        traces = self._security.traces if self._log.trace else None
+        trace = traces.begin(self._server.address, self._observer) if traces is not None else None
+        relay = self._server.relay.lower()
+        self.channel = self._security.engine.open(self._context, self.policy.terms, relay, key, trace)
+        self.channel.linger_seconds = self._security.linger_seconds
         return self.channel
 
     def _check_peer(self) -> Refusal | None:
         assert self.channel is not None
         self.facts = facts = self.channel.facts
         assert facts is not None
-        log = self._security.log
+        log = self._log
         if facts.peer.problem and (facts.level.must_match or log.untrusted):
             self._observer(Noted(facts.peer.problem))
         if facts.peer.matched_by and log.matches:

@@ -9,6 +9,9 @@ double-bounce     -                                                        -: it
 ================  =======================================================  ===========================================
 
 A success that the null sender asked for goes to the postmaster under class 2bounce.
+
+Of mail with REQUIRETLS only the header is sent back, so that the notice can go where REQUIRETLS cannot (RFC 8689 §5), unless
+`requiretls_redact_dsn` says otherwise.
 """
 
 from __future__ import annotations
@@ -59,11 +62,11 @@ def plan_notices(kind: Kind, message: Message, reports: Sequence[Report], site: 
     if kind is Kind.SUCCESS:
         return _plan_success(message, everybody, site)
     if not message.sender:
-        return _plan_double_bounce(kind, everybody, site)
+        return _plan_double_bounce(kind, message, everybody, site)
     plans = []
     told = tuple(report for report in everybody if wants(report.recipient.notify, kind))
     if told:
-        headers_only = kind is Kind.DELAY or message.ret.lower() == "hdrs"
+        headers_only = kind is Kind.DELAY or message.ret.lower() == "hdrs" or is_redacted(message, site)
         plans.append(Plan(kind, "", message.sender, told, False, headers_only, _SENDER_LOG[kind]))
     if _class_of(kind) in site.classes:
         plans.append(
@@ -80,7 +83,12 @@ def _postmaster(kind: Kind, site: Site) -> str:
     return site.qualify(site.delay_recipient if kind is Kind.DELAY else site.bounce_recipient)
 
 
-def _plan_double_bounce(kind: Kind, reports: tuple[Report, ...], site: Site) -> list[Plan]:
+def is_redacted(message: Message, site: Site) -> bool:
+    """Whether notices about a message leave out what asked for REQUIRETLS."""
+    return message.requiretls and site.redacts
+
+
+def _plan_double_bounce(kind: Kind, message: Message, reports: tuple[Report, ...], site: Site) -> list[Plan]:
     """A notice that could not be delivered: the last chance for the message to be seen by somebody, so it goes whole."""
     if kind is Kind.DELAY:
         wanted, postmaster = "delay" in site.classes, site.delay_recipient
@@ -89,7 +97,7 @@ def _plan_double_bounce(kind: Kind, reports: tuple[Report, ...], site: Site) -> 
     if not wanted:
         return []
     log = _POSTMASTER_LOG[kind]
-    return [Plan(kind, site.double_bounce_address, site.qualify(postmaster), reports, True, False, log)]
+    return [Plan(kind, site.double_bounce_address, site.qualify(postmaster), reports, True, is_redacted(message, site), log)]
 
 
 def _plan_success(message: Message, reports: tuple[Report, ...], site: Site) -> list[Plan]:

@@ -68,6 +68,7 @@ class Message:
     envid: str = ""
     ret: str = ""
     smtputf8: bool = False
+    requiretls: bool = False
     message_id: str = ""
 
 
@@ -76,7 +77,8 @@ class Site:
     """Who speaks, and by which rules.
 
     `lookup` gives the raw text of a parameter for templates, `seconds_of` the value of one that is a time.  `double_bounce`
-    is the address of mail that must not be answered, `classes` are the `notify_classes`.
+    is the address of mail that must not be answered, `classes` are the `notify_classes`.  `redacts`: notices about mail with
+    REQUIRETLS say nothing that would need it (`requiretls_redact_dsn`).
     """
 
     host_name: str
@@ -95,6 +97,7 @@ class Site:
     eight_bit: bool = True
     obsolete_sender: bool = False
     threaded: bool = False
+    redacts: bool = True
 
     def template(self, kind: Kind) -> Template:
         """The words for a kind of notice."""

@@ -130,6 +130,7 @@ def make_terms(settings: Settings, *, has_tls: bool, has_logins: bool) -> Terms:
         tells_login=settings.smtpd_sasl_authenticated_header,
         tells_tls=settings.smtpd_tls_received_header,
         completes_all=settings.always_add_missing_headers,
+        passes_requiretls=settings.requiretls_enable and settings.requiretls_esmtp_header,
         hidden_keywords=frozenset(word.lower() for word in settings.smtpd_discard_ehlo_keywords),
         refuses_bare_lf=settings.smtpd_forbid_bare_newline == "reject",
         bare_lf_code=settings.smtpd_forbid_bare_newline_reject_code,

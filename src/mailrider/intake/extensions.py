@@ -116,8 +116,13 @@ def open_at_door(header: bytes, mail: Transaction, who: Introduction, terms: Ter
         login=who.login_name if terms.tells_login else "",
     )
     completes = who.client.is_local or terms.completes_all
-    heading = make_heading(header, trace, mail.envelope(BodyType.UNKNOWN), completes=completes, origin=terms.origin)
+    heading = make_heading(
+        header, trace, mail.envelope(BodyType.UNKNOWN), completes=completes, origin=terms.origin,
+        passes_requiretls=terms.passes_requiretls,
+    )  # fmt: skip
     envelope = mail.envelope(BodyType.EIGHT_BIT if heading.labelled_8bit else BodyType.UNKNOWN)
+    if heading.asks_requiretls:
+        envelope = envelope._replace(requiretls=True)
     login = f", sasl_username={show(who.login_name)}" if who.login_name else ""
     door.tell(f"{queue_id}: client={who.client.shown}{login}")
     if heading.message_id:

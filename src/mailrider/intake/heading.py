@@ -20,6 +20,10 @@ HEADER_LIMIT_OCTETS = 1024 * 1024
 
 _MAILBOX_LINE = re.compile(rb">*From ")
 _HEADER_END = b"\r\n\r\n"
+REQUIRETLS_FIELD = b"Require-TLS-ESMTP: yes\r\n"
+"""What tells of a wish for REQUIRETLS where ESMTP cannot, as to a content filter (postconf(5), `requiretls_esmtp_header`)."""
+
+_REQUIRETLS = re.compile(rb"require-tls-esmtp[ \t]*:[ \t]*yes[ \t]*\r\n\Z", re.IGNORECASE)
 _NO_FIELD_NAME = re.compile(rb"[^!-9;-~]")
 
 
@@ -40,13 +44,15 @@ class Trace(NamedTuple):
 class Heading(NamedTuple):
     """A whole header, its line end and the beginning of the body after it.
 
-    `hops` are the Received fields that were there, `message_id` the one that the message has now.
+    `hops` are the Received fields that were there, `message_id` the one that the message has now.  `asks_requiretls`: a field
+    tells of REQUIRETLS.
     """
 
     octets: bytes
     hops: int
     message_id: str
     labelled_8bit: bool
+    asks_requiretls: bool = False
 
 
 def write_received(trace: Trace, envelope: Envelope) -> bytes:
@@ -86,8 +92,13 @@ def find_end(gathered: bytes | bytearray, searched: int = 0) -> int:
     return end + 2 if end >= 0 else -1
 
 
-def make_heading(header: bytes, trace: Trace, envelope: Envelope, *, completes: bool, origin: str) -> Heading:
-    """`header` is what came, up to the empty line.  `completes`: the message begins its way here; `origin` is `myorigin`."""
+def make_heading(
+    header: bytes, trace: Trace, envelope: Envelope, *, completes: bool, origin: str, passes_requiretls: bool = False
+) -> Heading:
+    """`header` is what came, up to the empty line.  `completes`: the message begins its way here; `origin` is `myorigin`.
+
+    `passes_requiretls`: a wish for REQUIRETLS is told in a field.
+    """
     if _MAILBOX_LINE.match(header):
         header = b"X-Mailbox-Line: " + header
     fields, rest = split_fields(header)
@@ -97,10 +108,13 @@ def make_heading(header: bytes, trace: Trace, envelope: Envelope, *, completes: 
         fields = complete_header(fields, facts, lambda address: complete_address(address, origin))
     else:
         fields = [field for field in fields if name_of(field) not in DROPPED]
+    asks = passes_requiretls and any(_REQUIRETLS.match(field) for field in fields)
+    if passes_requiretls and envelope.requiretls and not asks:
+        fields.append(REQUIRETLS_FIELD)
     if rest and not rest.startswith(b"\r\n"):
         rest = b"\r\n" + rest
     octets = write_received(trace, envelope) + b"".join(fields)
-    return Heading(octets + rest, hops, _find_message_id(fields), finds_8bit_label(b"".join(fields)))
+    return Heading(octets + rest, hops, _find_message_id(fields), finds_8bit_label(b"".join(fields)), asks)
 
 
 def _find_message_id(fields: list[bytes]) -> str:

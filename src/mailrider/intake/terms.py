@@ -14,7 +14,7 @@ class Terms(NamedTuple):
     """What the settings say about the doors.  Sizes in octets, times in seconds; 0 means no limit where not said otherwise.
 
     `login_mechanisms` empty: nobody can log in.  `login_needs_tls`: not in clear text.  `has_tls`: STARTTLS can be offered;
-    `needs_tls`: nothing goes without it.
+    `needs_tls`: nothing goes without it.  `passes_requiretls`: a header tells of REQUIRETLS, and is believed.
     """
 
     host_name: str
@@ -38,6 +38,7 @@ class Terms(NamedTuple):
     tells_login: bool = False
     tells_tls: bool = False
     completes_all: bool = False
+    passes_requiretls: bool = False
     hidden_keywords: frozenset[str] = frozenset()
     refuses_bare_lf: bool = False
     bare_lf_code: int = 550

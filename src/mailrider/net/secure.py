@@ -3,7 +3,8 @@
 The arithmetic is a `Channel`'s, which knows no stream (`tls.channel`); here is what goes from one to the other.  Nothing waits
 and nothing is kept beyond one read: as many octets as the stream below hands over are decrypted and passed on.
 
-Closing tells the peer that no more will come, without waiting for its answer (postconf(5), `tls_fast_shutdown_enable`).
+Closing tells the peer that no more will come, and does not wait for its answer; a channel with `linger_seconds` keeps the
+stream below until the answer has come or they are over (postconf(5), `tls_fast_shutdown_enable`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Channel(Protocol):
     """A TLS connection as a machine; see `tls.channel.Channel`."""
 
     ended: bool
+    linger_seconds: float
 
     def handshake(self, data: bytes = b"") -> bool:
         """Go on with the handshake; True when it is over.  Raises `TlsTrouble`."""
@@ -44,7 +46,7 @@ def _ignore() -> None:
 class SecureStream:
     """TLS through `channel` over `plain`.  `start` comes first, `attach` when the handshake has ended well."""
 
-    __slots__ = ("_channel", "_closed", "_early", "_ended", "_listener", "_loop", "_moved", "_plain")
+    __slots__ = ("_channel", "_closed", "_early", "_ended", "_lingering", "_listener", "_loop", "_moved", "_plain")
 
     def __init__(self, plain: Stream, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
         self._plain = plain
@@ -55,6 +57,7 @@ class SecureStream:
         self._listener: Listener | None = None
         self._early = b""  # plain text that came with the end of the handshake
         self._closed = False
+        self._lingering: asyncio.TimerHandle | None = None
 
     # -- the handshake ---------------------------------------------------------------------------------------------
 
@@ -136,8 +139,28 @@ class SecureStream:
         self._channel.say_goodbye()
         self._send()
         self._closed = True
+        conversed = self._listener is not None and not self._channel.ended
         self._listener = self._ended = None
-        self._plain.close()
+        if conversed and self._channel.linger_seconds > 0:
+            self._lingering = self._loop.call_later(self._channel.linger_seconds, self._let_go)
+            self._plain.resume_reading()
+        else:
+            self._plain.close()
+
+    def _let_go(self) -> None:
+        """The peer has said goodbye too, or will not any more."""
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+            self._plain.close()
+
+    def _hear_goodbye(self, data: bytes) -> None:
+        try:
+            self._channel.feed(data)
+        except TlsTrouble:
+            self._let_go()
+        if self._channel.ended:
+            self._let_go()
 
     # -- for the stream below --------------------------------------------------------------------------------------
 
@@ -146,6 +169,9 @@ class SecureStream:
         if self._ended is not None:
             self._moved()
             self._shake_hands(data)
+            return
+        if self._lingering is not None:
+            self._hear_goodbye(data)
             return
         listener = self._listener
         if listener is None:
@@ -167,6 +193,8 @@ class SecureStream:
         """The peer will send no more.  Without its goodbye too: what was cut off, SMTP itself notices."""
         if self._ended is not None:
             self._end_handshake(ConnectionLost("lost connection"))
+        elif self._lingering is not None:
+            self._let_go()
         elif self._listener is not None:
             if self._early:
                 self._hand_over_early()
@@ -175,6 +203,7 @@ class SecureStream:
 
     def write_failed(self) -> None:
         """What was written last, or before, cannot be delivered."""
+        self._let_go()
         if self._listener is not None and not self._closed:
             self._listener.write_failed()
 

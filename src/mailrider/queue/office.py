@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
 
 from mailrider.dsn.notice import compose
-from mailrider.dsn.plan import Plan, is_double_bounce, plan_notices
+from mailrider.dsn.plan import Plan, is_double_bounce, is_redacted, plan_notices
 from mailrider.dsn.report import Kind, Message, Report, Site
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import BodyType, Envelope, Recipient
@@ -108,6 +108,7 @@ class Desk:
             envid=envelope.envid,
             ret=envelope.ret,
             smtputf8=envelope.smtputf8,
+            requiretls=envelope.requiretls,
         )
         if is_double_bounce(message, self.site):
             self._journal.warn("undeliverable postmaster notification discarded", stored.queue_id)
@@ -121,6 +122,7 @@ class Desk:
             (Recipient(plan.recipient),),
             body=BodyType.UNKNOWN if text.isascii() else BodyType.EIGHT_BIT,
             smtputf8=message.smtputf8,
+            requiretls=message.requiretls and not is_redacted(message, self.site),
         )
         return plan, Notice(Submission(envelope, origin="notice", queue_id=queue_id), text)
 

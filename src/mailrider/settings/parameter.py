@@ -58,6 +58,7 @@ class Parameter(Generic[T]):
 
     `default` is the text that `postconf -d` of Postfix 3.7 shows; for what is newer, the text with which nothing changes.
     `in_effect`: Mailrider does what it says; otherwise it is accepted, checked, and reported as not in effect.
+    `moot`: why there is nothing here that it could act on; it is accepted, and whoever sets it is told.
     `since`: the first Postfix release that has it.
     `mirror` is the name in LMTP mode: by default `lmtp_` for `smtp_`, empty where there is none.
     `mirror_default`: where the mirror has a default of its own.
@@ -79,6 +80,7 @@ class Parameter(Generic[T]):
         since: str = "2.0",
         mirror: str | None = None,
         mirror_default: str | None = None,
+        moot: str = "",
         obsolete: str = "",
         replaced_by: str = "",
         listed: bool = True,
@@ -92,6 +94,7 @@ class Parameter(Generic[T]):
         self.doc = doc
         self.in_effect = in_effect
         self.since = since
+        self.moot = moot
         self.obsolete = obsolete
         self.replaced_by = replaced_by
         self.listed = listed

@@ -369,16 +369,19 @@ class Settings(Catalogue):
     def not_in_effect(self) -> list[str]:
         """Names that were set to something else than their default and do nothing yet.
 
-        What Postfix does not know any more either is not among them: see `obsolete`.
+        What Postfix does not know any more either, and what there is no place for here, is not among them: see `obsolete`.
         """
         return [
             name
             for name, parameter in self._changed()
-            if not parameter.in_effect and (parameter.listed or parameter.family)
+            if not parameter.in_effect and not parameter.moot and (parameter.listed or parameter.family)
         ]
 
     def obsolete(self) -> list[str]:
-        """One sentence for each obsolete or read-only name that was set, to whatever value: why, and what to set instead."""
+        """One sentence for each name that was set in vain: why, and what to set instead.
+
+        That is an obsolete or read-only one, whatever its value, and one that there is no place for (`Parameter.moot`).
+        """
         sentences = []
         for name in self.entries:
             parameter = self.find(name)
@@ -386,6 +389,9 @@ class Settings(Catalogue):
                 continue
             if parameter.read_only:
                 sentences.append(f"{name} cannot be set")
+            elif parameter.moot:
+                if not self._is_default(name, parameter):
+                    sentences.append(f"{name} has nothing to act on here: {parameter.moot}")
             elif parameter.obsolete:
                 instead = parameter.replaced_by
                 if name != parameter.name and instead.startswith("smtp_"):

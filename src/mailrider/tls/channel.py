@@ -22,6 +22,8 @@ from mailrider.tls.verdict import Objection, judge
 if TYPE_CHECKING:
     from OpenSSL import SSL, crypto
 
+    from mailrider.tls.trace import Trace
+
 RECORD_OCTETS = 16 * 1024
 """What one TLS record holds (RFC 8446 §5.1)."""
 
@@ -40,6 +42,7 @@ class BrokenChannel:
 
     facts: TlsFacts | None = None
     ended = True
+    linger_seconds = 0.0
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -67,11 +70,13 @@ class BrokenChannel:
 class Channel:
     """A client's TLS connection on the given terms to the server that the log calls `relay` (`H[A]:P`).
 
-    `kept` is a session to resume.  `keep` is called once with a session that may be resumed later, if there is one.
+    `kept` is a session to resume.  `keep` is called once with a session that may be resumed later, if there is one.  `trace` is
+    who listens to it, and is closed with it.  `linger_seconds` is how long the peer's goodbye is waited for at the end.
     """
 
     __slots__ = (
-        "_asked", "_connection", "_keep", "_kept", "_objections", "_received_octets", "_relay", "_terms", "ended", "facts",
+        "_asked", "_connection", "_keep", "_kept", "_objections", "_received_octets", "_relay", "_terms", "_trace",
+        "ended", "facts", "linger_seconds",
     )  # fmt: skip
 
     def __init__(
@@ -82,9 +87,11 @@ class Channel:
         *,
         kept: KeptSession | None = None,
         keep: Callable[[KeptSession], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         from OpenSSL import SSL
 
+        self._trace = trace
         self._terms = terms
         self._relay = relay
         self._kept = kept
@@ -93,6 +100,7 @@ class Channel:
         self._received_octets = 0
         self._asked = False  # OpenSSL has looked at a certificate
         self.ended = False
+        self.linger_seconds = 0.0
         self.facts: TlsFacts | None = None
         self._connection = SSL.Connection(context, None)
         self._connection.set_verify(SSL.VERIFY_PEER, self._note_verification)
@@ -248,6 +256,8 @@ class Channel:
             from OpenSSL import SSL
 
             self._connection.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
+            if self._trace is not None:
+                self._trace.close()
 
     def _keep_session(self) -> None:
         keep, self._keep = self._keep, None

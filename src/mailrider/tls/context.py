@@ -3,8 +3,8 @@
 Making one reads files and takes milliseconds, so the engine keeps them.  A file that cannot be read, or ciphers that OpenSSL
 does not know, make an `Unavailable`: it is for the policy whether mail may then go without TLS.
 
-Not possible with Python's binding to OpenSSL, and therefore without effect: the choice of groups for key exchange
-(`tls_eecdh_auto_curves`, `tls_ffdhe_auto_groups`), raw public keys (RFC 7250).
+Not possible with Python's binding to OpenSSL, and therefore without effect: raw public keys (RFC 7250).  The groups for key
+exchange are chosen by a function of the binding that pyOpenSSL has no name for; where it is missing, the library chooses.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ _OPTIONS = {
     "CIPHER_SERVER_PREFERENCE": 1 << 22, "NO_ANTI_REPLAY": 1 << 24, "NO_RENEGOTIATION": 1 << 30,
 }  # fmt: skip
 """`SSL_OP_...` (ssl.h of OpenSSL 3 and 4)."""
+
+
+DEFAULT_GROUPS = ("X25519", "X448", "prime256v1", "secp521r1", "secp384r1")
+"""The default of `tls_eecdh_auto_curves`: what is offered where the library has none of those that were named."""
 
 
 class Unavailable(NamedTuple):
@@ -100,6 +104,7 @@ def _set_handshake(context: SSL.Context, handshake: Handshake) -> None:
     options = (_ALL_WORKAROUNDS & ~off) | _OPTIONS["IGNORE_UNEXPECTED_EOF"] | _OPTIONS["NO_RENEGOTIATION"]
     for name in handshake.options:
         options |= _OPTIONS.get(name, 0)
+    _set_groups(context, handshake.groups)
     floor, ceiling, excluded = handshake.protocols
     for name in excluded:
         options |= _NO_PROTOCOL.get(name, 0)
@@ -114,6 +119,24 @@ def _set_handshake(context: SSL.Context, handshake: Handshake) -> None:
         context.set_max_proto_version(_bound(ceiling))
     except (SSL.Error, AssertionError, OverflowError):
         raise _Trouble(f"error setting TLS version bounds 0x{floor:04x}, 0x{ceiling:04x}") from None
+
+
+def _set_groups(context: SSL.Context, names: tuple[str, ...]) -> None:
+    """Offer those that the library has, each once, in this order."""
+    from OpenSSL import SSL
+
+    library: Any = getattr(SSL, "_lib", None)
+    offer = getattr(library, "SSL_CTX_set1_curves_list", None)
+    if not names or offer is None:
+        return
+    attempts: Any = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    bare = getattr(context, "_context")  # noqa: B009
+    for wanted in (names, DEFAULT_GROUPS):
+        known = {name.lower(): name for name in reversed(wanted) if offer(attempts._context, name.encode()) == 1}
+        chosen = [name for name in dict.fromkeys(name.lower() for name in wanted) if name in known]
+        if chosen and offer(bare, ":".join(known[name] for name in chosen).encode()) == 1:
+            break
+    library.ERR_clear_error()  # or the next call that looks there would find the names that are not known
 
 
 def _bound(number: int) -> int:

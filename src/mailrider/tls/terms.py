@@ -42,7 +42,8 @@ class Identity(NamedTuple):
 class Handshake(NamedTuple):
     """What is offered.
 
-    `ciphers` is a list in OpenSSL's words.  `bug_workarounds_off` and `options` are names of options without their `OP_`.
+    `ciphers` is a list in OpenSSL's words, `groups` those for key exchange, best first (none: the library's own choice).
+    `bug_workarounds_off` and `options` are names of options without their `OP_`.
     `security_level` is OpenSSL's: 0 takes what old servers have, 1 wants 80 bits.  `fault` is what makes no sense in all that
     (empty where nothing is wrong): then every handshake fails, as it does in smtp(8).
     """
@@ -52,6 +53,7 @@ class Handshake(NamedTuple):
     security_level: int = 0
     bug_workarounds_off: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     fault: str = ""
 
 

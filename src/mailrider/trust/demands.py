@@ -75,6 +75,7 @@ class Demands:
     digests: Digests
     bug_workarounds_off: tuple[str, ...]
     options: tuple[str, ...]
+    groups: tuple[str, ...]
     insecure_mx_level: TlsLevel
     prefix: str
 
@@ -113,6 +114,7 @@ def read_demands(settings: Settings) -> Demands:
         digests=read_digests(settings.tls_dane_digests),
         bug_workarounds_off=tuple(settings.tls_disable_workarounds),
         options=tuple(settings.tls_ssl_options),
+        groups=_read_groups(settings),
         insecure_mx_level={"may": TlsLevel.MAY, "encrypt": TlsLevel.ENCRYPT}.get(insecure, TlsLevel.DANE),
         prefix=prefix,
     )
@@ -140,6 +142,11 @@ def _read_identity(settings: Settings) -> Identity:
     chosen = tuple(KeyPair(certificate, key or certificate) for certificate, key in pairs if certificate)
     chains = tuple(settings.smtp_tls_chain_files)
     return Identity(chains, () if chains else chosen)
+
+
+def _read_groups(settings: Settings) -> tuple[str, ...]:
+    words = (*settings.tls_eecdh_auto_curves, *settings.tls_ffdhe_auto_groups)
+    return tuple(name for word in words for name in word.split(":") if name.isascii() and name)
 
 
 def _split_match(words: Iterable[str]) -> tuple[str, ...]:
@@ -225,7 +232,7 @@ def _make_handshake(
     ciphers = make_cipher_list(entry.grade or demands.grades[mandatory], exclusions, demands.lists)
     if isinstance(ciphers, BadCiphers):
         return Handshake(fault=f"{place.relay}: {ciphers.text}")
-    return Handshake(protocols, ciphers, int(level.must_match), demands.bug_workarounds_off, demands.options)
+    return Handshake(protocols, ciphers, int(level.must_match), demands.bug_workarounds_off, demands.options, demands.groups)
 
 
 def _find_server_name(

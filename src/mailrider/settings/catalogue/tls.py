@@ -131,7 +131,7 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_enable_rpk = Flag(
         "no", "Offer raw public keys in the place of certificates.",
-        since="3.9", in_effect=False,
+        since="3.9", in_effect=False, moot="Python's TLS libraries have no raw public keys (RFC 7250)",
     )  # fmt: skip
     smtp_tls_connection_reuse = Flag(
         "no", "Keep connections that use TLS for the next message.",
@@ -159,11 +159,11 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     smtp_tls_loglevel_maps = Tables(
         "", "Tables by server whose result replaces smtp_tls_loglevel.",
-        since="3.12", in_effect=False,
+        since="3.12", in_effect=True,
     )  # fmt: skip
     smtp_tls_trace_size_limit = Count(
-        "0", "How many octets of a traced handshake are kept; 0 keeps no trace (Postfix 3.12: 102400).",
-        since="3.12", in_effect=False,
+        "102400", "How many octets a trace of TLS may have (smtp_tls_loglevel with trace); 0 keeps no traces.",
+        since="3.12", in_effect=True,
     )  # fmt: skip
     smtp_log_tls_feature_status = Flag(
         "no", "Tell in the status line of each recipient what TLS did (Postfix 3.11: yes).",
@@ -232,12 +232,12 @@ class Tls(Section, title="TLS"):
         since="3.11", in_effect=True,
     )  # fmt: skip
     requiretls_redact_dsn = Flag(
-        "yes", "Leave the content out of notices about mail with REQUIRETLS.",
-        since="3.11", in_effect=False,
+        "yes", "Leave the content out of notices about mail with REQUIRETLS, and send them without REQUIRETLS.",
+        since="3.11", in_effect=True,
     )  # fmt: skip
     requiretls_esmtp_header = Flag(
-        "yes", "Pass REQUIRETLS on in a header where ESMTP cannot.",
-        since="3.11", in_effect=False,
+        "yes", "Pass REQUIRETLS on, through programs that do not know it, in a header Require-TLS-ESMTP: yes (a node).",
+        since="3.11", in_effect=True,
     )  # fmt: skip
     tls_required_enable = Flag(
         "no", "Obey the header TLS-Required: no (RFC 8689; Postfix 3.10: yes).",

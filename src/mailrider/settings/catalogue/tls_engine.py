@@ -45,12 +45,13 @@ class TlsEngine(Section, title="TLS engine"):
         since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     tls_eecdh_auto_curves = Words(
-        "X25519 X448 prime256v1 secp521r1 secp384r1", "The elliptic curves that are offered, best first.",
-        since="3.2", in_effect=False,
+        "X25519 X448 prime256v1 secp521r1 secp384r1", "The groups for key exchange that are offered, best first, without "
+        "those that the library does not have; empty, with tls_ffdhe_auto_groups empty too, leaves the choice to the library.",
+        since="3.2", in_effect=True,
     )  # fmt: skip
     tls_ffdhe_auto_groups = Words(
-        "", "The finite-field groups that are offered; empty means the library's (Postfix 3.8: ffdhe2048 ffdhe3072).",
-        since="3.8", in_effect=False,
+        "", "Finite-field groups that are offered after those of tls_eecdh_auto_curves (Postfix 3.8: ffdhe2048 ffdhe3072).",
+        since="3.8", in_effect=True,
     )  # fmt: skip
     tls_disable_workarounds = Words(
         "", "Work-arounds for bugs of others that are turned off.",
@@ -62,11 +63,11 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_config_file = Text(
         "default", "The configuration file of the TLS library: default, none, or a path.",
-        since="3.9", least=1, in_effect=False,
+        since="3.9", least=1, in_effect=True,
     )  # fmt: skip
     tls_config_name = Text(
-        "", "The section of that file.",
-        since="3.9", in_effect=False,
+        "", "The application whose settings in that file count.",
+        since="3.9", in_effect=True,
     )  # fmt: skip
     tls_append_default_CA = Flag(  # noqa: N815
         "no", "Trust the system's certificate authorities beside those that were named.",
@@ -74,11 +75,11 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_wildcard_matches_multiple_labels = Flag(
         "yes", "Let * in a certificate stand for more than one label (Postfix has not looked at it since 3.6).",
-        since="2.11", in_effect=False,
+        since="2.11", in_effect=False, moot="a * stands for one label, as in every smtp(8) since Postfix 3.6",
     )  # fmt: skip
     tls_fast_shutdown_enable = Flag(
         "yes", "Do not wait for the server's end of TLS before closing.",
-        since="3.5", in_effect=False,
+        since="3.5", in_effect=True,
     )  # fmt: skip
     tls_dane_digests = Words(
         "sha512 sha256", "The digests that TLSA records may use, strongest first.",
@@ -95,21 +96,21 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_random_source = Text(
         "dev:/dev/urandom", "Where the TLS manager gets its randomness.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=False, moot="the TLS library takes its randomness from the system",
     )  # fmt: skip
     tls_daemon_random_bytes = Count(
         "32", "How many random octets a process asks the TLS manager for.",
-        since="2.2", least=1, in_effect=False,
+        since="2.2", least=1, in_effect=False, moot="the TLS library takes its randomness from the system",
     )  # fmt: skip
     tls_trace_rate_limit = Count(
-        "1", "How many handshakes may be traced at a time.",
-        since="3.12", in_effect=False,
+        "1", "How many TLS traces are begun in a minute; 0 or less means any number.",
+        since="3.12", in_effect=True,
     )  # fmt: skip
     tlsmgr_service_name = Text(
         "tlsmgr", "The name of Postfix's TLS manager service.",
-        since="2.11", least=1, in_effect=False,
+        since="2.11", least=1, in_effect=False, moot="TLS sessions are kept in the process that made them",
     )  # fmt: skip
     tlsproxy_service_name = Text(
         "tlsproxy", "The name of Postfix's TLS proxy service.",
-        since="2.8", least=1, in_effect=False,
+        since="2.8", least=1, in_effect=False, moot="connections with TLS are kept in the process that made them",
     )  # fmt: skip
