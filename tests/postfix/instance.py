@@ -74,7 +74,7 @@ MAIN_CF = {
     "authorized_flush_users": "static:anyone",
 }
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 """A machine that is busy takes its time; nothing here waits longer than it has to."""
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}

@@ -18,6 +18,7 @@ def test_a_line_as_master_makes_it() -> None:
 def test_everything_at_once() -> None:
     words = (
         "-l -n final -t unix -d -v -u -c -s 2 agent --transport=lmtp --workers 3 --most-at-once 40 -i 5 -m7 -o a=b -vv flags=DX"
+        " --syslog /run/log"
     )
     orders = parse_master_orders("mailrider", words.split())
     assert orders.service == "final"
@@ -26,7 +27,7 @@ def test_everything_at_once() -> None:
     assert (orders.verbose, orders.listeners, orders.workers, orders.most_at_once) == (3, 2, 3, 40)
     assert (orders.idle_seconds, orders.uses_limit) == ("5", "7")
     assert orders.overrides == ("a=b",)
-    assert orders.flags == "DX"
+    assert (orders.flags, orders.syslog) == ("DX", "/run/log")
 
 
 @pytest.mark.parametrize(

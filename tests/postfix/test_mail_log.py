@@ -35,12 +35,16 @@ def test_a_line_for_postlogd(log: MailLog, logger: socket.socket) -> None:
     assert re.fullmatch(rf"\w{{3}} \d\d \d\d:\d\d:\d\d host postfix/smtp\[{os.getpid()}\]: warning: something", line)
 
 
+def test_last_words_of_a_process_that_has_none(log: MailLog, logger: socket.socket) -> None:
+    for process in (4711, 0):
+        log.write("fatal: watchdog timeout", process)
+    assert f"postfix/smtp[{4711}]: fatal" in logger.recv(4096).decode()
+    assert f"postfix/smtp[{os.getpid()}]: fatal" in logger.recv(4096).decode()
+
+
 @pytest.mark.parametrize(("line", "priority"), [("fine", 22), ("warning: x", 20), ("fatal: x", 18), ("warningly", 22)])
-def test_a_line_for_syslog(
-    tmp_path: Path, logger: socket.socket, monkeypatch: pytest.MonkeyPatch, line: str, priority: int
-) -> None:
-    monkeypatch.setattr("mailrider.postfix.mail_log.SYSLOG_PATH", str(tmp_path / "log"))
-    with closing(MailLog("postfix/smtp", "host", "mail")) as log:
+def test_a_line_for_syslog(tmp_path: Path, logger: socket.socket, line: str, priority: int) -> None:
+    with closing(MailLog("postfix/smtp", "host", "mail", syslog_path=str(tmp_path / "log"))) as log:
         log.write(line)
     heard = logger.recv(4096).decode()
     assert re.fullmatch(rf"<{priority}>\w{{3}} \d\d \d\d:\d\d:\d\d postfix/smtp\[\d+\]: {line}", heard)

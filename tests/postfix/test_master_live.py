@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from tests.postfix.instance import PROGRAM, Postfix, agent_line, why_not
 from tests.postfix.receiver import Receiver
+from tests.tables.components import LineServer
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is one")
 
@@ -33,7 +36,7 @@ def begin(postfix: Postfix, slow: Receiver, count: int = UNDER_WAY) -> list[str]
     """Messages that wait for the reply to their dot."""
     queue_ids = [postfix.submit([f"to{number}@slow.test"]) for number in range(count)]
     for _ in range(count):
-        assert slow.reached.acquire(timeout=30)
+        assert slow.reached.acquire(timeout=90)
     return queue_ids
 
 
@@ -90,6 +93,27 @@ def test_a_worker_that_is_killed_loses_nothing() -> None:
         assert slow.recipients() == ["to0@slow.test"]
         assert supervisor in postfix.processes("agent --transport smtp")
         assert "throttling" not in postfix.log_text()
+
+
+@pytest.mark.parameter("daemon_timeout")
+def test_a_worker_that_hangs_is_ended_and_its_mail_tried_again() -> None:
+    answers = threading.Event()
+    server = LineServer(lambda waiting: (b"500 nobody\n", len(waiting)) if answers.is_set() else (b"", 0))
+    options = f"-o daemon_timeout=1s -o smtp_generic_maps=tcp:127.0.0.1:{server.port}"
+    try:
+        with running(agent_line(options=options)) as (postfix, _, quick):
+            queue_id = postfix.submit(["to@quick.test"])
+            postfix.wait_for_log("fatal: watchdog timeout")
+            (worker,) = re.findall(r"/smtp\[(\d+)\]: fatal: watchdog timeout", postfix.log_text())
+            postfix.wait_for_log(f"worker process {worker}: killed by signal {int(signal.SIGALRM)}; another follows")
+            postfix.wait_for(lambda: queue_id in postfix.queue_ids("deferred"), "it to be deferred")
+            answers.set()
+            postfix.run("postqueue", "-i", queue_id)
+            postfix.wait_until_empty()
+            assert quick.recipients() == ["to@quick.test"]
+            assert "throttling" not in postfix.log_text()
+    finally:
+        server.close()
 
 
 def test_a_supervisor_that_is_killed_leaves_no_orphans_at_work() -> None:

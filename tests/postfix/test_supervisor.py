@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from mailrider.postfix import supervisor as rooms
 from mailrider.postfix.supervisor import EX_CONFIG, Slot, Staff, Supervisor
+from mailrider.postfix.watchdog import SIGNAL
 
 PATIENCE_SECONDS = 10.0
 
@@ -31,7 +32,13 @@ class Scene:
     """A supervisor as a child of ours; `said` is what it and its workers write into a pipe."""
 
     def __init__(
-        self, run_worker: RunWorker, *, by_master: bool = True, idle_seconds: float = 0.0, uses_limit: int = 0
+        self,
+        run_worker: RunWorker,
+        *,
+        by_master: bool = True,
+        idle_seconds: float = 0.0,
+        uses_limit: int = 0,
+        tell_hung: Callable[[int], object] = lambda worker: None,
     ) -> None:
         self.master_end, child_end = socket.socketpair()
         self.said, say = os.pipe()
@@ -52,7 +59,7 @@ class Scene:
             staff = Staff(
                 workers=2, run_worker=run, listeners=[], warn=lambda text: None, prepare=lambda: None,
                 status_channel=child_end.fileno() if by_master else None, generation=7,
-                idle_seconds=idle_seconds, uses_limit=uses_limit,
+                idle_seconds=idle_seconds, uses_limit=uses_limit, tell_hung=tell_hung,
             )  # fmt: skip
             code = Supervisor(staff).run()
         finally:
@@ -117,6 +124,20 @@ def test_a_dead_worker_is_replaced() -> None:
     assert scene.workers(1)
     scene.master_end.close()
     assert scene.wait() == 0
+    scene.close()
+
+
+def test_a_worker_that_its_watchdog_has_killed_is_told_of_and_replaced() -> None:
+    told, tell = os.pipe()
+    scene = Scene(wait_for_lifeline, tell_hung=lambda worker: os.write(tell, b"%d\n" % worker))
+    hung, _ = scene.workers(2)
+    os.kill(hung, SIGNAL)
+    assert os.read(told, 100) == b"%d\n" % hung
+    assert scene.workers(1)
+    scene.master_end.close()
+    assert scene.wait() == 0
+    for descriptor in (told, tell):
+        os.close(descriptor)
     scene.close()
 
 

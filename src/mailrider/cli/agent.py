@@ -25,10 +25,9 @@ POSTFIX_DIRECTORY = "/etc/postfix"
 @click.option("--service", metavar="NAME", help="Name of the transport in Postfix.  [default: mailrider]")
 @click.option("--transport", type=click.Choice(["smtp", "lmtp"]), default="smtp", show_default=True, help="Protocol.")
 @click.option("--flags", metavar="DORX", default="", help="As flags= of smtp(8) in master.cf.")
-@click.option(
-    "--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: one a processor, 4 at most]"
-)
+@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: 1]")
 @click.option("--most-at-once", type=click.IntRange(1), metavar="N", help="Deliveries at once in one worker.")
+@click.option("--syslog", metavar="PATH", help="Where syslog listens, for logs without maillog_file.  [default: /dev/log]")
 @click.argument("task", required=False, type=click.Choice(["check"]))
 def agent(
     directory: Path | None,
@@ -40,6 +39,7 @@ def agent(
     flags: str,
     workers: int | None,
     most_at_once: int | None,
+    syslog: str | None,
     task: str | None,
 ) -> None:
     """Deliver for the queue manager of a Postfix.
@@ -74,6 +74,7 @@ def agent(
         workers=workers or 0,
         most_at_once=most_at_once or 0,
         verbose=verbose,
+        syslog=syslog or "",
     )
     raise SystemExit(run_on_own_socket(wishes))
 

@@ -40,6 +40,9 @@ POSTCONF_SECONDS: Final = 10.0
 FAILED_START_SECONDS: Final = 1.0
 """A process that cannot start takes its time to end, so that nobody starts it in a circle."""
 
+WATCHDOG_TEXT: Final = "watchdog timeout"
+"""What a process of Postfix says that is ended for standing still."""
+
 WORKERS: Final = 1
 """By default: one has the whole connection cache, and costs a third less processor time than two that wake each other."""
 
@@ -56,6 +59,7 @@ class OwnSocket(NamedTuple):
     workers: int
     most_at_once: int
     verbose: int
+    syslog: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def run_for_master(program: str, arguments: Sequence[str]) -> int:
         directory = Path(os.environ.get(DIRECTORY_VARIABLE) or USUAL_DIRECTORY)
         settings = read_agent_settings(directory, orders.overrides, orders.service, orders.transport, orders.flags)
         postlog = os.environ.get(POSTLOG_VARIABLE, "") if settings.maillog_file else ""
-        log = open_log(settings, orders.transport, postlog)
+        log = open_log(settings, orders.transport, postlog, orders.syslog)
         settings.check()
         installation = read_installation(settings, release=find_out_release(settings, directory))
         os.chdir(installation.queue_directory)
@@ -131,7 +135,7 @@ def run_on_own_socket(wishes: OwnSocket) -> int:
         installation = read_installation(settings, release=find_out_release(settings, wishes.directory))
         os.chdir(installation.queue_directory)
         postlog = f"{installation.queue_directory}/public/{installation.postlog_service}" if settings.maillog_file else ""
-        log = open_log(settings, transport, postlog, stream=2 if wishes.verbose else None)
+        log = open_log(settings, transport, postlog, wishes.syslog, stream=2 if wishes.verbose else None)
         settings.check()
         path = wishes.path or f"private/{wishes.service}"
         listener = listen_at(path, installation.mail_owner)
@@ -174,10 +178,14 @@ def read_agent_settings(directory: Path, overrides: Sequence[str], service: str,
     )
 
 
-def open_log(settings: Settings, transport: Transport, postlog_path: str, stream: int | None = None) -> MailLog:
+def open_log(
+    settings: Settings, transport: Transport, postlog_path: str, syslog_path: str = "", stream: int | None = None
+) -> MailLog:
     """The log of an agent."""
     tag = f"{settings.syslog_name}/{transport.value}"
-    return MailLog(tag, settings.myhostname, settings.syslog_facility, postlog_path=postlog_path, stream=stream)
+    return MailLog(
+        tag, settings.myhostname, settings.syslog_facility, postlog_path=postlog_path, syslog_path=syslog_path, stream=stream
+    )
 
 
 def find_out_release(settings: Settings, directory: Path) -> tuple[int, int]:
@@ -248,6 +256,7 @@ def _supervise(
         listeners=plan.listeners,
         warn=lambda text: log.write(WARNING + text),
         prepare=plan.give_up_privileges,
+        tell_hung=lambda worker: log.write(FATAL + WATCHDOG_TEXT, worker),
         status_channel=status_channel,
         generation=generation,
         idle_seconds=idle_seconds,

@@ -19,6 +19,7 @@ from mailrider.postfix.mail_log import ERROR, FATAL, WARNING, MailLog
 from mailrider.postfix.reports import Reports
 from mailrider.postfix.services import ServiceClients
 from mailrider.postfix.supervisor import EX_CONFIG, Slot
+from mailrider.postfix.watchdog import Watchdog
 from mailrider.postfix.worker import Worker, count_errands
 from mailrider.settings import Settings
 from mailrider.tables.match_list import open_domain_list
@@ -35,8 +36,10 @@ LOG_PAUSE_SECONDS: Final = 0.05
 def run_worker(plan: Plan, lifeline: int, slot: Slot) -> int:
     """Serve until the lifeline ends; the exit code."""
     log = plan.log
+    watchdog = Watchdog(plan.settings.daemon_timeout)
+    watchdog.arm()
     try:
-        _run_loop(_work(plan, lifeline, slot))
+        _run_loop(_work(plan, lifeline, slot, watchdog))
     except MailriderError as fault:
         log.write(FATAL + str(fault))
         return EX_CONFIG
@@ -57,7 +60,8 @@ def _run_loop(work: Any) -> None:
             runner.run(work)
 
 
-async def _work(plan: Plan, lifeline: int, slot: Slot) -> None:
+async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> None:
+    watchdog.attend()
     settings, installation = plan.settings, plan.installation
     write = _patient_writer(plan.log)
     observer = make_observer(settings, write, plan.verbose)

@@ -30,11 +30,11 @@ WORKERS_LIMIT: Final = 64
 
 _WITH_VALUE = "imnorst"
 _WITHOUT_VALUE = "cdDlSuvVz"
-_LONG = ("--transport", "--workers", "--most-at-once")
+_LONG = ("--transport", "--workers", "--most-at-once", "--syslog")
 
 
 class MasterOrders(NamedTuple):
-    """What master(8) and master.cf want.  `workers` 0 leaves it to the default."""
+    """What master(8) and master.cf want.  `workers` 0 and an empty `syslog` leave it to the default."""
 
     service: str
     transport: Transport
@@ -48,6 +48,7 @@ class MasterOrders(NamedTuple):
     uses_limit: str = ""
     workers: int = 0
     most_at_once: int = 0
+    syslog: str = ""
 
 
 def is_run_by_master(environment: Mapping[str, str]) -> bool:
@@ -87,6 +88,7 @@ def parse_master_orders(program: str, arguments: Sequence[str]) -> MasterOrders:
         uses_limit=options.get("m", [""])[-1],
         workers=_parse_number(options, "workers", 0, WORKERS_LIMIT),
         most_at_once=_parse_number(options, "most-at-once", 0, 1_000_000),
+        syslog=options.get("syslog", [""])[-1],
     )
 
 

@@ -1,8 +1,9 @@
 """Log lines where Postfix keeps its own: one datagram for each, to postlogd(8) or to syslog.
 
 With `maillog_file` set the lines go to postlogd(8), which writes the file; they begin with the time and the host then.  Else
-they go to /dev/log with a priority.  The socket is connected before privileges are given up and before a chroot, and
-sending never waits: a log that is slow has up to `WAITING_LIMIT_LINES` lines kept for it, and the oldest are dropped.
+they go to syslog, which listens at /dev/log, with a priority.  The socket is connected before privileges are given up and
+before a chroot, and sending never waits: a log that is slow has up to `WAITING_LIMIT_LINES` lines kept for it, and the oldest
+are dropped.
 """
 
 from __future__ import annotations
@@ -46,15 +47,24 @@ def facility_number(name: str) -> int:
 class MailLog:
     """Writes lines; one object is shared by all that a process has to say.
 
-    `tag` is `syslog_name/program`.  `postlog_path` is where postlogd(8) listens, or empty for syslog.  `stream`, a descriptor,
-    gets the lines as well.
+    `tag` is `syslog_name/program`.  `postlog_path` is where postlogd(8) listens, or empty for syslog, which listens at
+    `syslog_path`.  `stream`, a descriptor, gets the lines as well.
     """
 
-    def __init__(self, tag: str, host_name: str, facility: str, *, postlog_path: str = "", stream: int | None = None) -> None:
+    def __init__(
+        self,
+        tag: str,
+        host_name: str,
+        facility: str,
+        *,
+        postlog_path: str = "",
+        syslog_path: str = "",
+        stream: int | None = None,
+    ) -> None:
         self._tag = tag
         self._host = host_name.partition(".")[0]
         self._priority = facility_number(facility) * 8
-        self._path = postlog_path or SYSLOG_PATH
+        self._path = postlog_path or syslog_path or SYSLOG_PATH
         self._with_host = bool(postlog_path)
         self._stream = stream
         self._socket: socket.socket | None = None
@@ -77,12 +87,12 @@ class MailLog:
             self._socket.close()
         self._socket = connection
 
-    def write(self, line: str) -> None:
-        """Log one line; it may begin with `warning: ` and the like."""
+    def write(self, line: str, process: int = 0) -> None:
+        """Log one line; it may begin with `warning: ` and the like.  `process`: what a process that is dead would have said."""
         now = int(time.time())
         if now != self._second:
             self._second, self._stamp = now, time.strftime("%b %d %H:%M:%S", time.localtime(now))
-        pid = os.getpid()
+        pid = process or os.getpid()
         if pid != self._pid:
             self._pid, self._name = pid, f"{self._tag}[{pid}]: "
         text = line.encode("utf-8", "replace")

@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from mailrider.postfix import watchdog
+
 EX_CONFIG: Final = 78
 
 RESTART_SECONDS: Final = 1.0
@@ -45,25 +47,29 @@ ABSENT: Final = -1
 STARTING: Final = -2
 """As a number of errands: there is a worker, which has not begun to accept."""
 
-LOOK_SECONDS: Final = 0.05
-"""How often it is looked whether the first worker is ready."""
-
 _SLOT = struct.Struct("=qqd")
 
 
 class Slot:
-    """What one worker does, in memory that it shares with its supervisor: a `worker.Activity`."""
+    """What one worker does, in memory that it shares with its supervisor: a `worker.Activity`.
 
-    __slots__ = ("_memory", "_number", "_offset")
+    `when_ready` is called in the worker when it begins to accept.
+    """
+
+    __slots__ = ("_memory", "_number", "_offset", "when_ready")
 
     def __init__(self, memory: mmap.mmap, number: int) -> None:
         self._memory = memory
         self._number = number
         self._offset = number * _SLOT.size
+        self.when_ready: Callable[[], None] | None = None
 
     def note(self, busy: int, served: int) -> None:
         """See `worker.Activity`."""
         _SLOT.pack_into(self._memory, self._offset, busy, served, time.monotonic())
+        if self.when_ready is not None:
+            when_ready, self.when_ready = self.when_ready, None
+            when_ready()
 
     def is_needed(self) -> bool:
         """See `worker.Activity`: whether each of those before this one has enough to do, or is not there."""
@@ -84,7 +90,7 @@ class Staff(NamedTuple):
 
     `run_worker` is the life of a worker: it gets its lifeline and its slot, and gives its exit code.  `status_channel` and
     `generation` are those of master(8), None and 0 where it is not there.  `prepare` is called in the supervisor when the
-    first workers have been started, to give up privileges.
+    first workers have been started, to give up privileges.  `tell_hung` hears of a worker that its watchdog has killed.
     """
 
     workers: int
@@ -92,6 +98,7 @@ class Staff(NamedTuple):
     listeners: Sequence[socket.socket]
     warn: Callable[[str], None]
     prepare: Callable[[], None]
+    tell_hung: Callable[[int], object] = lambda worker: None
     status_channel: int | None = None
     generation: int = 0
     idle_seconds: float = 0.0
@@ -118,7 +125,7 @@ class Supervisor:
         self._pause_seconds = RESTART_SECONDS
         self._stopping = False
         self._faulty = False
-        self._reported = staff.status_channel is None
+        self._pid = os.getpid()
 
     def run(self) -> int:
         """Supervise until there is a reason to end; the exit code."""
@@ -155,13 +162,16 @@ class Supervisor:
             os.close(self._own_end)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if self._staff.status_channel is not None:
+            slot = self._slots[number]
+            slot.note(STARTING, 0)
+            if self._staff.status_channel is not None and number == 0:
+                slot.when_ready = self._report
+            elif self._staff.status_channel is not None:
                 os.close(self._staff.status_channel)
             else:
                 for signal_number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(signal_number, signal.SIG_IGN)  # the supervisor says when it is time
-            self._slots[number].note(STARTING, 0)
-            code = self._staff.run_worker(self._lifeline, self._slots[number])
+            code = self._staff.run_worker(self._lifeline, slot)
         finally:
             os._exit(code)
 
@@ -181,6 +191,8 @@ class Supervisor:
             if code == EX_CONFIG:
                 self._faulty = True
                 return
+            if code == -watchdog.SIGNAL:
+                self._staff.tell_hung(child)
             self._slots[life.number].note(ABSENT, 0)
             now = time.monotonic()
             healthy = now - life.since_seconds > HEALTHY_SECONDS
@@ -198,22 +210,20 @@ class Supervisor:
 
     # -- master ----------------------------------------------------------------------------------------------------
 
-    def _report_once(self) -> None:
-        """Be taken and available once, when there is a worker that works.
+    def _report(self) -> None:
+        """In the first worker, when it begins to accept: say for the supervisor that it was taken and is available.
 
-        master(8) starts a process that ends badly anew only after a minute if it never was.  That is right where no worker can
-        begin, and wrong for what has been at work.
+        master(8) starts a process that ends badly anew only after a minute if it never said so.  That is right where no worker
+        can begin, and wrong for what has been at work.
         """
-        if self._reported or all(slot.read()[0] < 0 for slot in self._slots):
-            return
-        self._reported = True
         channel = self._staff.status_channel
         assert channel is not None
         for status in (0, 1):
             try:
-                os.write(channel, struct.pack("=iIi", os.getpid(), self._staff.generation, status))
+                os.write(channel, struct.pack("=iIi", self._pid, self._staff.generation, status))
             except OSError:
-                return  # master is gone, which shows at once
+                break  # master is gone, as the supervisor sees for itself
+        os.close(channel)
 
     def _watch(self, wakeup: int) -> int:
         poll = select.poll()
@@ -229,7 +239,6 @@ class Supervisor:
             self._bury()
             if self._faulty:
                 return 1
-            self._report_once()
             if self._stopping or self._has_nothing_to_do():
                 return 0
             self._fill()
@@ -238,8 +247,6 @@ class Supervisor:
         """Until somebody is to be started, or the time of idleness may be over."""
         now = time.monotonic()
         ends = list(self._vacant.values())
-        if not self._reported:
-            ends.append(now + LOOK_SECONDS)
         if self._staff.idle_seconds:
             latest = max((slot.read()[2] for slot in self._slots), default=now)
             ends.append(max(latest + self._staff.idle_seconds, now + 1.0))
