@@ -78,7 +78,15 @@ def test_durations_read_as_in_postfix(microseconds: int, significant: int, decim
 
 
 @settings(deadline=None)
-@given(st.integers(0, 20_000_000))
+@given(st.one_of(st.integers(0, 20_000_000), st.integers(0, 2_000_000_000_000_000)))
+@example(1_049_999)
+@example(1_050_000)
+@example(9_949_999)
+@example(9_950_000)
+@example(9_999_999)
+@example(10_499_999)
+@example(10_500_000)
+@example(99_500_000)
 @example(285_000)  # 28.499999999999996 hundredths to the machine
 @example(995_000)
 @example(999_999)

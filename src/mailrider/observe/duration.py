@@ -15,13 +15,18 @@ SIGNIFICANT_DIGITS = 2
 DECIMALS_LIMIT = 6
 """The most decimals that can be asked for: the clock counts microseconds."""
 
+EXACT_SECONDS = 1e9
+"""Up to here, three decades, a float still tells microseconds apart."""
+
 _SECOND = 1_000_000  # in microseconds
 
 _LONGEST_SECONDS = 1e12  # no delay is longer, and infinity is not a number of microseconds
 
-# Rounds hundredths half up, as microseconds would be: 0.285 s is 28.499999999999996 hundredths to the machine, and half a
-# microsecond more puts every such number on its right side.
-_HALF_UP = 0.50005
+# Round hundredths, tenths and seconds half up, as microseconds would be: 0.285 s is 28.499999999999996 hundredths to the
+# machine, and half a microsecond more puts every such number on its right side.
+_HALF_HUNDREDTH_UP = 0.50005
+_HALF_TENTH_UP = 0.500005
+_HALF_SECOND_UP = 0.5000005
 
 
 def format_microseconds(duration_microseconds: int, decimals: int, significant_digits: int = SIGNIFICANT_DIGITS) -> str:
@@ -73,12 +78,17 @@ def duration_format(decimals: int) -> Callable[[float], str]:
     if decimals != 2:
         return lambda duration_seconds: format_microseconds(_microseconds(duration_seconds), decimals)
 
-    # With the usual two decimals every duration below one second is one of these texts.
+    # With the usual two decimals every duration below ten seconds is one of these texts.
     hundredths = tuple([format_microseconds(count * 10_000, 2) for count in range(101)])
+    tenths = tuple([format_microseconds(count * 100_000, 2) for count in range(101)])
 
     def write(duration_seconds: float) -> str:
         if 0.0 <= duration_seconds < 1.0:
-            return hundredths[int(duration_seconds * 100.0 + _HALF_UP)]
+            return hundredths[int(duration_seconds * 100.0 + _HALF_HUNDREDTH_UP)]
+        if 1.0 <= duration_seconds < 10.0:
+            return tenths[int(duration_seconds * 10.0 + _HALF_TENTH_UP)]
+        if 10.0 <= duration_seconds < EXACT_SECONDS:
+            return str(int(duration_seconds + _HALF_SECOND_UP))
         return format_microseconds(_microseconds(duration_seconds), 2)
 
     return write

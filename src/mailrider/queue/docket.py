@@ -25,6 +25,7 @@ POSSIBLY_DELIVERED = " (possibly delivered)"
 
 _SENT = Status.SENT
 _BOUNCED = Status.BOUNCED
+_UNSET = Notify.UNSET  # most recipients; looking into a Flag is dear
 
 
 class Office(Protocol):
@@ -97,7 +98,8 @@ class Docket:
             return
         status = outcome.status
         if status is _SENT:
-            owed = bool(recipient.recipient.notify & Notify.SUCCESS) and not outcome.passes_notice_on
+            notify = recipient.recipient.notify
+            owed = notify is not _UNSET and bool(notify & Notify.SUCCESS) and not outcome.passes_notice_on
             if owed:
                 self._owed.add(number)
                 self._succeeded.append((number, outcome))
