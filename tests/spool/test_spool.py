@@ -335,6 +335,51 @@ def test_a_domain_may_be_passed_over(filling: Filling) -> None:
     run(go())
 
 
+class ByDomain:
+    """A share: some domains; for `unsure` ones it depends on the recipient."""
+
+    def __init__(self, *domains: str, unsure: str | None = None, own: tuple[str, str] = ("", "")) -> None:
+        self._domains = domains
+        self._unsure = unsure
+        self._own = own
+
+    def has_domain(self, domain: str) -> bool | None:
+        return None if domain == self._unsure else domain in self._domains
+
+    def has_recipient(self, sender: str, address: str) -> bool:
+        return (sender, address) == self._own
+
+
+def test_of_a_share_nothing_else_is_handed_out(filling: Filling) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            ours, theirs = ByDomain("a.example"), ByDomain("b.example", "")
+            await put(spool, submission("1@a.example", "2@B.example", "nobody", "3@a.example"))
+            assert [numbers(lease) for lease in await spool.lease(share=ours)] == [[0, 3]]
+            await put(spool, submission("1@b.example"))
+            await put(spool, submission("1@a.example"))
+            assert [numbers(lease) for lease in await spool.lease(share=ours)] == [[0]]
+            assert await spool.wait(0.0) == Stir.NOTHING, "what is another's is not for us"
+            assert [numbers(lease) for lease in await spool.lease(share=theirs)] == [[1, 2], [0]]
+            assert await spool.lease() == ()
+
+    run(go())
+
+
+def test_whose_a_recipient_is_may_depend_on_sender_and_address(filling: Filling) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            share = ByDomain(unsure="a.example", own=("räk@here.example", "Two\udcff@A.example"))
+            own = await put(spool, submission("one@a.example", "Two\udcff@A.example", sender="räk@here.example"))
+            await put(spool, submission("Two\udcff@A.example", sender="other@here.example"))
+            leases = await spool.lease(share=share)
+            assert [(lease.message.queue_id, numbers(lease)) for lease in leases] == [(own, [1])]
+            everybody = await spool.lease()
+            assert sorted(number for lease in everybody for number in numbers(lease)) == [0, 0]
+
+    run(go())
+
+
 # Notices
 
 

@@ -102,6 +102,11 @@ class Router:
         by_domain = not (terms.transport_maps or terms.relayhost_maps or terms.default_transport_maps)
         self._remembered: dict[str, Route] | None = {} if by_domain else None
 
+    @property
+    def is_by_domain(self) -> bool:
+        """Whether all mail for a domain goes the same way, whoever sends it."""
+        return self._remembered is not None
+
     def find(self, sender: str, recipient: str) -> Route:
         """The route for one recipient."""
         remembered = self._remembered

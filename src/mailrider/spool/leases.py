@@ -45,6 +45,10 @@ class LeaseBook:
             del self._taken[key]
         return len(taken) < before
 
+    def forgo(self, key: int, numbers: Iterable[int]) -> None:
+        """End the lease of these recipients, who were never handed out; nobody has to hear of it."""
+        LeaseBook.give_back(self, key, numbers)
+
     def keep_out(self, key: int, numbers: Iterable[int], until_seconds: float) -> None:
         """Do not hand out these recipients, which are leased, before a time: it could not be written down."""
         for number in numbers:

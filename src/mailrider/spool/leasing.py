@@ -17,17 +17,18 @@ import asyncio
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from mailrider.model.request import Content
+from mailrider.spool.fellowship import Candidate, Fellowship, Spot
 from mailrider.spool.files import FileContent
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.queue_id import queue_id_of
-from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient
-from mailrider.spool.spool import PASSED_OVER_SECONDS, Lease, OpenRecipient
+from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient, decode_recipient, sender_of
+from mailrider.spool.spool import PASSED_OVER_SECONDS, Lease, OpenRecipient, Share
 from mailrider.spool.texts import Texts
 
 SLICE = 100
@@ -42,13 +43,13 @@ FRESH_LIMIT = 20_000
 DISTURBED_SECONDS = 0.5
 """How often the walk begins anew because others write: it costs a look at all that is leased."""
 
+STALE_SECONDS = 60.0
+"""How often the walk of a process that has fellows begins anew in any case: for what one has taken for another's."""
+
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 Place = tuple[float, int, int]
 """A place in the index: due time, key, number."""
-
-Candidate = tuple[float, int, int, str]
-"""A place in the index, and the domain that stands there."""
 
 BEGINNING: Place = (-1.0, 0, -1)
 
@@ -60,6 +61,8 @@ _MESSAGES = """SELECT key, envelope, sender, arrival, expires, size, total, held
 _RECIPIENTS = """SELECT message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned
     FROM recipient WHERE (message, number) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) ORDER BY message, number"""
+_WHOSE = """SELECT r.message, r.number, r.address, m.envelope FROM recipient AS r JOIN message AS m ON m.key = r.message
+    WHERE (r.message, r.number) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""
 
 
 class Wanted(NamedTuple):
@@ -68,16 +71,18 @@ class Wanted(NamedTuple):
     messages_limit: int
     recipients_limit: int
     passes_over: Callable[[str], bool] | None
+    share: Share | None = None
 
 
 class _Picked:
-    """What has been chosen so far."""
+    """What has been chosen so far; `unsure` are those of whom it is not known yet whether they are ours."""
 
-    __slots__ = ("count", "spots", "wanted")
+    __slots__ = ("count", "spots", "unsure", "wanted")
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.spots: dict[int, list[int]] = {}
+        self.unsure: list[Spot] = []
         self.count = 0
 
     def has_room(self, key: int) -> bool:
@@ -91,11 +96,27 @@ class _Picked:
         self.spots.setdefault(key, []).append(number)
         self.count += 1
 
+    def remove(self, spots: Collection[Spot]) -> None:
+        """Do without these."""
+        for key in {key for key, _ in spots}:
+            kept = [number for number in self.spots[key] if (key, number) not in spots]
+            if kept:
+                self.spots[key] = kept
+            else:
+                del self.spots[key]
+
 
 class Leasing:
-    """Hands out what is due.  `reader` is a connection of the event loop's thread; `texts` and `folder` hold the contents."""
+    """Hands out what is due.  `reader` is a connection of the event loop's thread; `texts` and `folder` hold the contents.
 
-    def __init__(self, reader: sqlite3.Connection, texts: Texts, folder: Path, book: LeaseBook) -> None:
+    `fellows`: other processes that do the same.
+    """
+
+    def __init__(
+        self, reader: sqlite3.Connection, texts: Texts, folder: Path, book: LeaseBook, fellows: Fellowship | None = None
+    ) -> None:
+        self._fellows = fellows
+        self._share: Share | None = None
         self._reader = reader
         self._texts = texts
         self._folder = folder
@@ -108,7 +129,7 @@ class Leasing:
         self.next_due_seconds: float | None = None
 
     def add_fresh(self, candidates: Sequence[Candidate]) -> None:
-        """Mail that this process has just accepted and that is due."""
+        """Mail that has just come in, here or at a fellow's, and is due."""
         if len(self._fresh) + len(candidates) > FRESH_LIMIT:
             self._fresh.clear()
             self.begin_anew()
@@ -132,6 +153,14 @@ class Leasing:
         """Whether it is long enough since the walk was begun for others to be looked after."""
         return not 0.0 <= now_seconds - self._begun_seconds < DISTURBED_SECONDS
 
+    def is_foreign(self, domain: str) -> bool:
+        """Whether all mail for a domain is another process's."""
+        return self._share is not None and self._share.has_domain(domain) is False
+
+    def is_stale(self, now_seconds: float) -> bool:
+        """Whether it is long since everything was looked at."""
+        return not 0.0 <= now_seconds - self._begun_seconds < STALE_SECONDS
+
     def is_due(self, now_seconds: float) -> bool:
         """Whether `lease` might find something."""
         if self.has_more or (self._anew_seconds and now_seconds >= self._anew_seconds):
@@ -148,15 +177,22 @@ class Leasing:
         if self._place[0] > now_seconds or (self._anew_seconds and now_seconds >= self._anew_seconds):
             self._anew_seconds = 0.0
             self.begin_anew()
+        if wanted.share is not self._share:
+            self._share = wanted.share
+            self.begin_anew()
         picked = _Picked(wanted)
         leases: list[Lease] = []
         try:
             half = _Picked(wanted._replace(messages_limit=(wanted.messages_limit + 1) // 2))
-            half.spots = picked.spots
+            half.spots, half.unsure = picked.spots, picked.unsure
             self._pick_fresh(half, now_seconds)
             picked.count = half.count
             await self._walk(picked, now_seconds)
             self._pick_fresh(picked, now_seconds)
+            if picked.unsure:
+                self._leave_foreign(picked)
+            if self._fellows is not None and picked.spots:
+                await self._claim(self._fellows, picked, now_seconds)
             spots = iter(list(picked.spots.items()))
             while some := dict(islice(spots, SLICE)):
                 leases += self._load(some, now_seconds)
@@ -180,11 +216,38 @@ class Leasing:
             self.has_more = True
 
     def _consider(self, picked: _Picked, key: int, number: int, domain: str, now_seconds: float) -> None:
-        passes_over = picked.wanted.passes_over
+        share, passes_over = self._share, picked.wanted.passes_over
+        is_ours = share.has_domain(domain) if share is not None else True
+        if is_ours is False:
+            return
         if passes_over is not None and passes_over(domain):
             self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
         elif self._book.take(key, number):
             picked.add(key, number)
+            if is_ours is None:
+                picked.unsure.append((key, number))
+
+    def _leave_foreign(self, picked: _Picked) -> None:
+        """Leave what is not ours by sender and address."""
+        assert self._share is not None
+        own = set()
+        for key, number, address, envelope in self._reader.execute(_WHOSE, (_dump(picked.unsure),)):
+            if self._share.has_recipient(sender_of(envelope), decode_recipient(address, number).address):
+                own.add((key, number))
+        foreign = [spot for spot in picked.unsure if spot not in own]
+        self._forgo(picked, foreign)
+
+    async def _claim(self, fellows: Fellowship, picked: _Picked, now_seconds: float) -> None:
+        """Leave what a fellow works on; it is looked at again, since our share has it."""
+        denied = await fellows.claim([(key, number) for key, numbers in picked.spots.items() for number in numbers])
+        if denied:
+            self._forgo(picked, denied)
+            self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
+
+    def _forgo(self, picked: _Picked, spots: Collection[Spot]) -> None:
+        picked.remove(frozenset(spots))
+        for key, number in spots:
+            self._book.forgo(key, (number,))
 
     async def _walk(self, picked: _Picked, now_seconds: float) -> None:
         """Go on through the index until there is enough or nothing more is due."""

@@ -41,6 +41,7 @@ from mailrider.spool.spool import (
     PastFailure,
     Selection,
     Settlement,
+    Share,
     Stats,
     Stir,
     StoredMessage,
@@ -124,6 +125,7 @@ class MemorySpool:
         self._passed_over: list[_Turn] = []
         self._again_seconds = HELD_SECONDS  # when those that were passed over are looked at again
         self._book = LeaseBook()
+        self._share: Share | None = None
         self._stirred = asyncio.Event()
         self._flushed = False
 
@@ -174,10 +176,15 @@ class MemorySpool:
         recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
         *,
         passes_over: Callable[[str], bool] | None = None,
+        share: Share | None = None,
     ) -> tuple[Lease, ...]:
         """Messages whose turn has come and that are not leased."""
         now = self._clock.wall_seconds()
-        self._look_again(now)
+        if share is not self._share:
+            self._share = share
+            self._look_at_all()
+        elif now >= self._again_seconds:
+            self._look_at_all()
         found: dict[int, list[OpenRecipient]] = {}
         count = 0
         while self._turns and self._turns[0].due_seconds <= now and count < recipients_limit:
@@ -188,7 +195,9 @@ class MemorySpool:
             one = self._whose(turn)
             if one is None:
                 continue
-            if passes_over is not None and passes_over(domain_of(one.recipient.address)):
+            if share is not None and not self._is_ours(share, turn.key, one):
+                self._passed_over.append(turn)
+            elif passes_over is not None and passes_over(domain_of(one.recipient.address)):
                 self._passed_over.append(turn)
                 self._again_seconds = min(self._again_seconds, now + PASSED_OVER_SECONDS)
             elif self._book.take(turn.key, turn.number):
@@ -196,12 +205,17 @@ class MemorySpool:
                 count += 1
         return tuple([self._lease(key, recipients) for key, recipients in found.items()])
 
-    def _look_again(self, now_seconds: float) -> None:
-        if now_seconds >= self._again_seconds:
-            for turn in self._passed_over:
-                heapq.heappush(self._turns, turn)
-            self._passed_over.clear()
-            self._again_seconds = HELD_SECONDS
+    def _look_at_all(self) -> None:
+        for turn in self._passed_over:
+            heapq.heappush(self._turns, turn)
+        self._passed_over.clear()
+        self._again_seconds = HELD_SECONDS
+
+    def _is_ours(self, share: Share, key: int, one: OpenRecipient) -> bool:
+        known = share.has_domain(domain_of(one.recipient.address))
+        if known is not None:
+            return known
+        return share.has_recipient(self._kept[key].submission.envelope.sender, one.recipient.address)
 
     def _whose(self, turn: _Turn) -> OpenRecipient | None:
         """The recipient that a turn is for, unless it is gone or has got another turn."""

@@ -15,6 +15,7 @@ from mailrider.spool.changes import Removed
 from mailrider.spool.queue_id import key_of
 from mailrider.spool.rows import searchable
 from mailrider.spool.spool import HELD_SECONDS, Order, Selection
+from mailrider.spool.sqlite_schema import LEAVE_MARK
 
 _CHOSEN = "chosen"
 """A temporary table with the keys that an order is for."""
@@ -75,6 +76,7 @@ def carry_out_order(connection: sqlite3.Connection, order: Order, selection: Sel
         case _:
             raise BrokenPromise(f"an order that nobody gives: {order}")
     connection.execute(f"DROP TABLE {_CHOSEN}")
+    connection.execute(LEAVE_MARK)
     return Carried(count, removed)
 
 

@@ -48,6 +48,12 @@ def encode_envelope(submission: Submission) -> str:
     return _dump(said)
 
 
+def sender_of(envelope: str) -> str:
+    """The sender that `encode_envelope` has put in."""
+    sender: str = _load(envelope)[0]
+    return sender
+
+
 def encode_recipient(recipient: Recipient) -> str:
     """The words of a recipient; a plain address stands alone."""
     if not (recipient.original or recipient.orcpt or recipient.notify):

@@ -9,8 +9,8 @@ What a spool promises:
 * What belongs to one call happens wholly or not at all: a notice is in the spool if and only if the recipients that it
   speaks of are settled.
 * A lease lives in the process that took it.  When the process dies, what it held is handed out again by the next one.
-  Nothing of a lease is written down, so that taking one costs no flush.  Processes that work on one spool at a time must
-  agree among themselves whose a recipient is (`passes_over` of `lease`): the spool does not know what others have leased.
+  Nothing of a lease is written down, so that taking one costs no flush.  Processes that work on one spool at a time are told
+  of each other when they open it (`fellowship`): a recipient is handed out by one of them only.
 * A trouble of the storage is a value (`NotAccepted`, `Committed.FAILED`) where mail is at stake: nothing has happened
   then, the recipient is as it was.  Questions (`lease`, `list`, `show`, `stats`) raise `errors.SpoolTrouble`.
 
@@ -250,6 +250,19 @@ class Stats(NamedTuple):
     domains: tuple[DomainCount, ...]
 
 
+class Share(Protocol):
+    """Which recipients a process works on, where several work on one spool: each belongs to exactly one of them."""
+
+    def has_domain(self, domain: str) -> bool | None:
+        """Whether all mail for a domain (lower case, empty where there is none) is ours; None where that is not enough to know.
+
+        Must be quick, and always say the same of the same domain; for other answers there is another share.
+        """
+
+    def has_recipient(self, sender: str, address: str) -> bool:
+        """Whether a recipient is ours, where the domain was not enough to know."""
+
+
 class Spool(Protocol):
     """Keeps messages until every recipient is settled.  The promises are in the docstring of this module."""
 
@@ -275,8 +288,12 @@ class Spool(Protocol):
         recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
         *,
         passes_over: Callable[[str], bool] | None = None,
+        share: Share | None = None,
     ) -> tuple[Lease, ...]:
         """Messages whose turn has come and that are not leased, the longest due first, new ones and old ones in turn.
+
+        Of `share` those that belong to it, and for this process no others exist; None means all.  With another share than
+        the last time everything is looked at anew.
 
         `passes_over` is asked for the domain of each recipient, in lower case (empty where the address has none), and those for
         which it says True are left where they are; it is called in another thread and must be quick.  What was passed

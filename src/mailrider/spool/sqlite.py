@@ -26,10 +26,11 @@ from mailrider.model.request import Content
 from mailrider.spool import listing, rows, sqlite_schema
 from mailrider.spool.arrival import key_for, times_of
 from mailrider.spool.changes import Change, Debt, Deferral, Doubt
+from mailrider.spool.fellowship import Candidate, Fellowship, SharedLeaseBook
 from mailrider.spool.files import Files
 from mailrider.spool.gathering import Gathered, gather_content
 from mailrider.spool.leases import LeaseBook
-from mailrider.spool.leasing import Candidate, Leasing, Wanted, key_of_lease, make_lease
+from mailrider.spool.leasing import Leasing, Wanted, key_of_lease, make_lease
 from mailrider.spool.orders import carry_out_order
 from mailrider.spool.queue_id import QueueIds, queue_id_of
 from mailrider.spool.spool import (
@@ -47,6 +48,7 @@ from mailrider.spool.spool import (
     Order,
     Selection,
     Settlement,
+    Share,
     Stats,
     Stir,
     StoredMessage,
@@ -72,6 +74,7 @@ class SqliteSpool:
     """The spool in a folder.  `report` hears a sentence about every failure of the storage.
 
     `sweeps`: remove files of messages that were never accepted, on opening; for the process that runs the node.
+    `fellows`: the other processes of a node that has several.  Who has neither is a visitor: he leaves a mark that he was here.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class SqliteSpool:
         sweeps: bool = False,
         report: Callable[[str], None] = lambda sentence: None,
         files: Files | None = None,
+        fellows: Fellowship | None = None,
         connect: Callable[[Path], sqlite3.Connection] = sqlite_schema.connect,
     ) -> None:
         self._path = folder / DATABASE_NAME
@@ -91,11 +95,17 @@ class SqliteSpool:
         self._report = report
         self._connect_to = connect
         self._ids = QueueIds(clock.wall_seconds)
-        self._book = LeaseBook()
-        self._writer = Writer(self._connect, self._files.has_room, self._remove_file, self._finished)
+        self._fellows = fellows
+        self._book = LeaseBook() if fellows is None else SharedLeaseBook(fellows)
+        is_visitor = fellows is None and not sweeps
+        self._writer = Writer(
+            self._connect, self._files.has_room, self._remove_file, self._finished, leaves_marks=is_visitor
+        )
         self._lease_lock = asyncio.Lock()
         self._stirred = asyncio.Event()
         self._flushes = 0  # how many there had been when it was looked last
+        self._visits = 0  # likewise
+        self._visited = False
         self._version = 0  # of the file, likewise
         self._looked_seconds = float("-inf")
 
@@ -114,8 +124,10 @@ class SqliteSpool:
             self._asked_to_flush()
         except (sqlite3.Error, OSError) as cause:
             raise SpoolTrouble(f"cannot open the queue {self._path}: {cause}") from None
-        self._leasing = Leasing(self._reader, self._texts, self._files.folder, self._book)
+        self._leasing = Leasing(self._reader, self._texts, self._files.folder, self._book, self._fellows)
         self._writer.start()
+        if self._fellows is not None:
+            self._fellows.attend(self._hear)
         if self._sweeps:
             await self._questions.ask(lambda connection: self._files.sweep(lambda name: listing.knows_file(connection, name)))
         return self
@@ -171,6 +183,20 @@ class SqliteSpool:
         return Change((message,), contents, recipients), fresh
 
     def _came_in(self, candidates: Sequence[Candidate]) -> None:
+        if self._fellows is not None:
+            self._fellows.announce(candidates)
+        self._hear(candidates)
+
+    def _hear(self, candidates: Sequence[Candidate]) -> None:
+        """Mail has come in here, or at a fellow's."""
+        if not candidates:
+            self._leasing.begin_anew()
+            self._stirred.set()
+            return
+        if self._fellows is not None:
+            candidates = [candidate for candidate in candidates if not self._leasing.is_foreign(candidate[3])]
+            if not candidates:
+                return
         due = candidates[0][0]
         if due <= self._clock.wall_seconds():
             self._leasing.add_fresh(candidates)
@@ -192,17 +218,19 @@ class SqliteSpool:
         recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
         *,
         passes_over: Callable[[str], bool] | None = None,
+        share: Share | None = None,
     ) -> tuple[Lease, ...]:
         """Messages whose turn has come and that are not leased."""
         async with self._lease_lock:
             now = self._clock.wall_seconds()
             if self._book.let_in(now):
                 self._leasing.begin_anew()
-            if self._writer.disturbed and self._leasing.may_begin_for_others(now):
-                self._writer.disturbed = False
+            if self._must_begin_anew(now):
+                self._visited = self._writer.disturbed = False
                 self._leasing.begin_anew()
+            wanted = Wanted(messages_limit, recipients_limit, passes_over, share)
             try:
-                return tuple(await self._leasing.lease(Wanted(messages_limit, recipients_limit, passes_over), now))
+                return tuple(await self._leasing.lease(wanted, now))
             except sqlite3.Error as cause:
                 raise SpoolTrouble(f"the queue cannot be read: {cause}") from None
 
@@ -236,12 +264,23 @@ class SqliteSpool:
         now = self._clock.wall_seconds()
         next_in = self._book.next_in_seconds()
         found = self._leasing.is_due(now) or (next_in is not None and next_in <= now)
-        if found or (self._writer.disturbed and self._leasing.may_begin_for_others(now)):
+        if found or self._must_begin_anew(now):
             stir |= Stir.MAIL
         return stir
 
+    def _must_begin_anew(self, now_seconds: float) -> bool:
+        """Whether others have written, so that everything is to be looked at.
+
+        A process with fellows is told what they write, and asks for the marks of visitors only.
+        """
+        if self._fellows is None:
+            return self._writer.disturbed and self._leasing.may_begin_for_others(now_seconds)
+        return self._leasing.is_stale(now_seconds) or (self._visited and self._leasing.may_begin_for_others(now_seconds))
+
     async def _look_for_others(self) -> None:
         """Has anybody written, and was it somebody else?  The writer knows; a busy one finds out by itself."""
+        if self._fellows is not None:
+            return
         try:
             (version,) = self._reader.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
@@ -251,11 +290,14 @@ class SqliteSpool:
             await self._run(lambda connection: None)
 
     def _asked_to_flush(self) -> bool:
+        """Whether there was a flush since the last look; visitors are noticed with it."""
         try:
-            (flushes,) = self._reader.execute("SELECT number FROM flush").fetchone()
+            flushes, visits = self._reader.execute(sqlite_schema.MARKS).fetchone()
         except sqlite3.Error:
             return False
         before, self._flushes = self._flushes, flushes
+        if visits != self._visits:
+            self._visits, self._visited = visits, True
         return bool(flushes != before)
 
     def settle(self, lease: Lease, settlements: Collection[Settlement]) -> Awaitable[Committed]:

@@ -2,7 +2,8 @@
 
 Three tables: `message` (one row a message, small, so that the queue can be listed without reading its text), `content` (the
 text of messages up to `files.SMALL_OCTETS`) and `recipient` (one row a recipient that is not gone).  `recipient_due` is the
-order in which mail is handed out.  `flush` counts the flushes that operators have asked for.
+order in which mail is handed out.  `flush` counts the flushes that operators have asked for, and `visit` what processes have
+done that do not belong to a node: the processes of a node, who all write, could not tell otherwise.
 
 A recipient on hold is due at `spool.HELD_SECONDS`, which never comes, so that the index alone says what is to be handed out.
 
@@ -63,6 +64,14 @@ PRAGMA user_version = {VERSION};
 """
 
 
+VISITS = "CREATE TABLE IF NOT EXISTS visit (number INTEGER NOT NULL)"
+"""Made where it is missing: an earlier release did not have it."""
+
+LEAVE_MARK = "UPDATE visit SET number = number + 1"
+MARKS = "SELECT number, (SELECT number FROM visit) FROM flush"
+"""Flushes and visits so far."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode, to be used by one thread at a time.  Raises `sqlite3.Error`."""
     connection = sqlite3.connect(
@@ -116,3 +125,12 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
         raise SpoolTrouble(f"{path} is no queue: the file is that of another program")
     if version != VERSION:
         raise SpoolTrouble(f"the queue {path} is that of another release (version {version}, not {VERSION})")
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'visit'").fetchone()[0]:
+        _count_visits(connection)
+
+
+def _count_visits(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # two processes may have come here at once
+    connection.execute(VISITS)
+    connection.execute("INSERT INTO visit SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM visit)")
+    connection.execute("COMMIT")

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from mailrider.errors import SpoolTrouble
 from mailrider.spool.changes import Change, carry_out
 from mailrider.spool.spool import Unaccepted
+from mailrider.spool.sqlite_schema import LEAVE_MARK
 
 GROUP_LIMIT = 1000
 """Changes in one transaction: enough to make the flush cheap, and few enough for the first of them not to wait long."""
@@ -76,8 +77,9 @@ class Writer:
 
     `connect` opens the connection.  `has_room` says whether new messages may come in at all.  `remove_file` is called with
     the key of a message whose text was a file, after the message is gone.  `finished` is called in the thread with the answers
-    of each group; it must hand them to the event loop.  `disturbed` is set when somebody else has written to the same file;
-    whoever has seen that clears it.
+    of each group; it must hand them to the event loop.  `leaves_marks`: new mail is counted as that of a visitor.
+
+    `disturbed` is set when somebody else has written to the same file; whoever has seen that clears it.
     """
 
     def __init__(
@@ -86,7 +88,10 @@ class Writer:
         has_room: Callable[[], bool],
         remove_file: Callable[[int], None],
         finished: Callable[[Answers], None],
+        *,
+        leaves_marks: bool = False,
     ) -> None:
+        self._leaves_marks = leaves_marks
         self._connect = connect
         self._has_room = has_room
         self._remove_file = remove_file
@@ -153,7 +158,14 @@ class Writer:
         changes = [job.work for job in jobs if isinstance(job.work, Change)]
         if not changes:
             return _NOTHING_REMOVED
-        answer = self._transact(lambda connection: carry_out(connection, changes))
+        is_visit = self._leaves_marks and any(change.messages for change in changes)
+
+        def act(connection: sqlite3.Connection) -> Any:
+            if is_visit:
+                connection.execute(LEAVE_MARK)
+            return carry_out(connection, changes)
+
+        answer = self._transact(act)
         if isinstance(answer, Failure):
             return answer
         if not answer:
