@@ -26,7 +26,7 @@ from mailrider.queue.docket import Docket
 from mailrider.queue.office import Desk, Hands
 from mailrider.queue.portion import Portion, Way
 from mailrider.queue.routing import DISCARD, ERROR, RETRY, Route, Router
-from mailrider.spool.spool import LEASED_MESSAGES_LIMIT, LEASED_RECIPIENTS_LIMIT, Lease, OpenRecipient, Stir
+from mailrider.spool.spool import LEASED_MESSAGES_LIMIT, LEASED_RECIPIENTS_LIMIT, Lease, OpenRecipient, Share, Stir
 
 WAIT_SECONDS = 5.0
 """How long the spool is waited for at once; it wakes us earlier where there is anything."""
@@ -53,7 +53,10 @@ class RunnerTerms:
 
 
 class Runner:
-    """`find_way` gives the way of a route, or the text of why there is none."""
+    """`find_way` gives the way of a route, or the text of why there is none.
+
+    `share`: what is ours, where others work beside us.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,9 @@ class Runner:
         terms: RunnerTerms,
         clock: Clock,
         observer: Observer,
+        share: Share | None = None,
     ) -> None:
+        self._share = share
         self._spool = hands.spool
         self._journal = hands.journal
         self._router = router
@@ -78,6 +83,7 @@ class Runner:
         self._recipients = 0
         self._by_domain: Counter[str] = Counter()
         self._room = asyncio.Event()
+        self._resting: asyncio.Future[Stir] | None = None
         self._stopping = False
         self._flushing = False
 
@@ -100,6 +106,8 @@ class Runner:
         """Begin nothing any more."""
         self._stopping = True
         self._room.set()
+        if self._resting is not None:
+            self._resting.cancel()
         self._dispatcher.stop()
 
     def flush(self) -> None:
@@ -116,11 +124,12 @@ class Runner:
             return
         try:
             crowded = self._crowded_domains()
-            leases = await self._spool.lease(messages, recipients, passes_over=crowded.__contains__ if crowded else None)
+            passes_over = crowded.__contains__ if crowded else None
+            leases = await self._spool.lease(messages, recipients, passes_over=passes_over, share=self._share)
             if not leases:
                 self._flushing = False
             # Asked after the lease, since what a flush has made due may be in it: its destination is not dead any more.
-            if Stir.FLUSH in await self._spool.wait(0.0 if leases or self._stopping else WAIT_SECONDS):
+            if Stir.FLUSH in await (self._spool.wait(0.0) if leases else self._rest()):
                 self.flush()
         except SpoolTrouble as trouble:
             self._journal.warn(f"the queue cannot be read: {trouble}")
@@ -128,6 +137,17 @@ class Runner:
             return
         for lease in leases:
             self._admit(lease)
+
+    async def _rest(self) -> Stir:
+        """Wait until there is something to do, or it is time to stop."""
+        if self._stopping:
+            return Stir.NOTHING
+        resting = self._resting = asyncio.ensure_future(self._spool.wait(WAIT_SECONDS))
+        try:
+            await asyncio.wait([resting])
+        finally:
+            resting.cancel()
+        return Stir.NOTHING if resting.cancelled() else resting.result()
 
     def _crowded_domains(self) -> frozenset[str]:
         share = self._terms.recipients_limit // CROWD_SHARE
