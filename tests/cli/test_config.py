@@ -63,6 +63,8 @@ def test_an_unknown_name_is_a_warning() -> None:
     assert result.exit_code == 0
     assert result.stdout == "smtp_helo_timeout = 300s\n"
     assert result.stderr == "warning: nosuch: unknown parameter\nwarning: no?such: unknown parameter\n"
+    misspelt = run("smtp_helo_timout")
+    assert misspelt.stderr == "warning: smtp_helo_timout: unknown parameter; did you mean smtp_helo_timeout?\n"
 
 
 def test_a_known_name_that_was_not_set_is_passed_over_in_silence() -> None:
@@ -120,7 +122,7 @@ def test_check_accepts(tmp_path: Path) -> None:
 
 
 def test_check_tells_everything_that_is_doubtful(tmp_path: Path) -> None:
-    directory = write(tmp_path, "mine = 1\nmine = 2\nsmtp_use_tls = yes\nsmtp_helo_timout = 5\nrelayhost = $mine\n")
+    directory = write(tmp_path, "mine = 1\nmine = 2\nsmtp_use_tls = yes\nsmtp_helo_timout = 5\nrelayhost = a$mine.example\n")
     result = run("-c", directory, "check")
     assert result.exit_code == 0
     warnings = result.stderr.splitlines()
@@ -129,6 +131,21 @@ def test_check_tells_everything_that_is_doubtful(tmp_path: Path) -> None:
     misspelt = "smtp_helo_timout is unknown and nothing uses it; did you mean smtp_helo_timeout?"
     assert f"warning: {directory}/main.cf, line 4: {misspelt}" in warnings
     assert f"{len(warnings)} warnings" in result.stdout
+
+
+def test_a_check_in_json_tells_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    directory = write(tmp_path, "what is this\n")
+    result = run("-c", directory, "check", "--json")
+    assert isinstance(result.exception, WrongConfiguration)
+    assert json.loads(result.stdout)["errors"] == [str(result.exception)]
+
+
+def test_check_tries_what_a_start_would_open(tmp_path: Path) -> None:
+    directory = write(tmp_path, "smtp_helo_timeout = 5x\nsmtp_header_checks = regexp:/nonexistent\n")
+    result = run("-c", directory, "check")
+    assert isinstance(result.exception, WrongConfiguration)
+    assert "line 1: smtp_helo_timeout = 5x" in result.stderr
+    assert f"{directory}/main.cf, line 2: smtp_header_checks: regexp:/nonexistent: cannot read" in str(result.exception)
 
 
 def test_check_names_every_wrong_value(tmp_path: Path) -> None:
@@ -149,6 +166,9 @@ def test_check_names_every_wrong_value(tmp_path: Path) -> None:
         (["-n", "--status"], WrongUsage, "specify one of"),
         (["-o", "nosuch=1"], WrongUsage, "no such parameter"),
         (["-c", "/nonexistent"], WrongConfiguration, "cannot read"),
+        (["check", "relayhost"], WrongUsage, "looks at everything"),
+        (["--service", "smtp", "check"], WrongUsage, "looks at everything"),
+        (["--service", "relay", "-n"], WrongUsage, "no delivery agent relay in ./master.cf, or no such file"),
         (["-o", "relayhost=${a", "-x", "relayhost"], WrongConfiguration, "truncated"),
     ],
 )
@@ -174,6 +194,7 @@ def test_a_service_has_values_of_its_own(tmp_path: Path) -> None:
     assert told["smtp_helo_timeout"]["place"] == f"{directory}/master.cf, line 1"
     refused = run("-c", directory, "--service", "local", "-n")
     assert isinstance(refused.exception, WrongUsage)
+    assert str(refused.exception) == f"no delivery agent local in {directory}/master.cf; there are relay"
 
 
 def test_a_service_is_looked_through_by_check(tmp_path: Path) -> None:

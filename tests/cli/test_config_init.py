@@ -58,6 +58,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WrongUsage, match="cannot write"):
         write_main_cf(tmp_path / "file" / "folder")
+    with pytest.raises(WrongUsage, match="file is there already"):
+        write_main_cf(tmp_path / "file")
 
 
 def test_the_command_says_what_comes_next(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Values are shown as they were written, one `name = value` a line and with each run of blanks as one blank, as postconf
 does; `--json` shows them exactly.  Settings are not checked before they are shown, so that a wrong one can be looked at;
-`mailrider config check` names every wrong one and ends with exit code 78.
+`mailrider config check` names every wrong one, tries what a start would open (`config_trial`), and ends with exit code 78.
 
 What differs from postconf(1): names of other programs (`smtpd_...`) are shown only where they were set, and it is
 `check` that complains about names that nobody knows or uses, with remedies.
@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mailrider.cli.options import common_options
-from mailrider.errors import WrongConfiguration, WrongUsage
+from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
 from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
 
 CHECK = "check"
@@ -54,8 +54,8 @@ def config(
 ) -> None:
     """Show settings, or check them.
 
-    Without NAME: all parameters, sorted.  `mailrider config check` checks every value that was set, and looks for names that
-    nobody knows or uses.  `mailrider config init DIR` writes a main.cf to start from.
+    Without NAME: all parameters, sorted.  `mailrider config check` checks every value that was set, opens every table and
+    certificate, and looks for names that nobody knows or uses.  `mailrider config init DIR` writes a main.cf to start from.
     """
     if only_set + defaults + status > 1:
         raise WrongUsage("specify one of -n, -d and --status")
@@ -65,12 +65,14 @@ def config(
     if names[:1] == (INIT,):
         _init(names)
         return
-    settings = _read(directory, overrides, services=service is not None or names == (CHECK,))
+    if names[:1] == (CHECK,):
+        if len(names) > 1 or service is not None:
+            raise WrongUsage("config check looks at everything: give it no names and no --service")
+        _check(directory, overrides, as_json)
+        return
+    settings = _read(directory, overrides, services=service is not None)
     if service is not None:
         settings = _read_for_service(settings, service)
-    if names == (CHECK,):
-        _check(settings, as_json)
-        return
     _warn(settings.warnings)
     if defaults:
         settings = Settings({}, settings.host, directory=settings.directory)
@@ -94,8 +96,14 @@ def _read_for_service(settings: Settings, service: str) -> Settings:
     """What holds for a delivery agent of master.cf."""
     found = settings.services.delivery_agent(service)
     if found is None or found.transport is None:
-        raise WrongUsage(f"no delivery agent {service} in master.cf")
+        raise WrongUsage(f"no delivery agent {service} in {_tell_agents(settings)}")
     return settings.for_service(service, found.transport)
+
+
+def _tell_agents(settings: Settings) -> str:
+    """Which master.cf was read, and the delivery agents in it."""
+    agents = sorted(agent.name for agent in settings.services.services.values() if agent.transport is not None)
+    return f"{settings.directory or '.'}/master.cf" + (f"; there are {', '.join(agents)}" if agents else ", or no such file")
 
 
 def _choose(settings: Settings, names: tuple[str, ...], only_set: bool) -> list[str]:
@@ -107,8 +115,13 @@ def _choose(settings: Settings, names: tuple[str, ...], only_set: bool) -> list[
         known += Settings.listed_names()
     if not names:
         return sorted(set(known))
-    _warn(f"{name}: unknown parameter" for name in names if settings.raw_text(name) is None)
+    _warn(_tell_unknown(name) for name in names if settings.raw_text(name) is None)
     return [name for name in names if (name in known if only_set else settings.raw_text(name) is not None)]
+
+
+def _tell_unknown(name: str) -> str:
+    similar = Settings.find_similar(name)
+    return f"{name}: unknown parameter" + (f"; did you mean {similar}?" if similar else "")
 
 
 def _print_lines(values: dict[str, str], bare: bool) -> None:
@@ -159,11 +172,21 @@ def _print_status(as_json: bool) -> None:
         click.echo(f"{title:<{width}}  {len(effective):9}  {len(effective) + len(waiting):8}")
 
 
-def _check(settings: Settings, as_json: bool) -> None:
+def _check(directory: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Say everything that is wrong or doubtful; raises `WrongConfiguration` for the last wrong value."""
+    from mailrider.cli.config_trial import try_out
     from mailrider.settings.review import review
 
+    try:
+        settings = _read(directory, overrides, services=True)
+    except MailriderError as fault:
+        if as_json:
+            _print_json({"errors": [str(fault)], "warnings": [], "other_programs": []})
+        raise
     errors, doubts, others = review(settings)
+    tried = try_out(settings)
+    errors += tuple(fault for fault in tried.errors if fault not in errors)
+    doubts += tuple(doubt for doubt in tried.doubts if doubt not in doubts)
     if as_json:
         _print_json({"errors": errors, "warnings": doubts, "other_programs": others})
     else:
@@ -174,7 +197,11 @@ def _check(settings: Settings, as_json: bool) -> None:
         raise WrongConfiguration(errors[-1])
     if not as_json:
         elsewhere = f" ({len(others)} for other programs)" if others else ""
-        click.echo(f"{len(settings.entries)} parameters set{elsewhere}, no errors, {len(doubts)} warnings")
+        click.echo(f"{_count(settings.entries, 'parameter')} set{elsewhere}, no errors, {_count(doubts, 'warning')}")
+
+
+def _count(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _init(names: tuple[str, ...]) -> None:

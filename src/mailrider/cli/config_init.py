@@ -121,11 +121,13 @@ def write_main_cf(directory: Path) -> Path:
     """Make the directory and the file in it; raises `WrongUsage` where that cannot be done or a main.cf is there."""
     path = directory / MAIN_CF
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.is_dir():
+            directory.mkdir(parents=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(render_main_cf())
     except FileExistsError:
-        raise WrongUsage(f"{path} is there already, and is left as it is") from None
+        taken = path if directory.is_dir() else directory
+        raise WrongUsage(f"{taken} is there already, and is left as it is") from None
     except OSError as error:
         raise WrongUsage(f"cannot write {path}: {error.strerror or error}") from None
     return path
