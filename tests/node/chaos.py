@@ -1,174 +1,256 @@
-"""Kill a node again and again while mail comes in and the far side misbehaves, then count.
+"""Kill nodes again and again while mail comes in by all doors and the far side misbehaves, then count.
 
     python -m tests.node.chaos --kills 200
 
-Every message that was accepted must have been delivered, or its sender told; what was delivered twice is counted, and may
-only be what was under way when a node was killed.  Exit code 1 where something is
-missing or more than `DUPLICATES_SHARE` came twice.
+Every recipient that was accepted must have been delivered to, or its sender told; what was delivered twice is counted, and may
+only be what was under way when a node was killed.  Exit code 1 where something is missing, came twice without a kill to blame,
+or more than `verdict.DUPLICATES_SHARE` came twice.
+
+`--crowd`: the far side takes everything, and says so after up to a second: hundreds of messages are between the dot and the
+reply at every kill.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from tests.node.far_side import FarSide
+from tests.node.doors import (
+    COMMAND,
+    PATIENCE_SECONDS,
+    ApiNode,
+    ListenerDoor,
+    Post,
+    SendmailDoor,
+    SpoolDoor,
+    Thread,
+    UnixLmtp,
+    UnixSmtp,
+    tcp_client,
+    unix_client,
+)  # fmt: skip
+from tests.node.far_side import FarProcess
+from tests.node.verdict import Verdict, judge
 
-from mailrider.model.request import Envelope, Recipient
-from mailrider.spool.spool import Accepted, Submission
 from mailrider.spool.sqlite import SqliteSpool
 from mailrider.wiring import SystemClock
 
-DUPLICATES_SHARE = 0.01
 LIFE_SECONDS = (0.7, 2.5)
 """How long a node lives before it is killed; it takes half a second to be up."""
 
-DRAIN_SECONDS = 180.0
-BAD_SHARE = 0.1
-COMMAND = (sys.executable, "-m", "mailrider")
+SHORT_LIFE_SHARE = 0.1
+"""Killed while it starts up."""
+
+DOWN_SHARE = 0.15
+DOWN_SECONDS = 0.7
+"""How often it stays down for a while, and how long: there are doors that are open then, too."""
+
+API_SHARE = 0.4
+"""How often the program that has a node of its own is killed with it."""
+
+DRAIN_SECONDS = 120.0
+"""How long what is left may take at the end; what is left then counts as missing."""
+
+DOMAINS = 7
+CROWD_DOMAINS = 60
+PAUSE_SECONDS = 0.05
+CROWD_PAUSE_SECONDS = 0.01
+PORTS = (20_000, 30_000)
+"""Where a free one is looked for: below those that the system gives to outgoing connections."""
 
 
-class Result(NamedTuple):
-    """`missing`: accepted, and neither delivered nor told of.  `twice`: delivered again although the far side had said yes."""
-
-    kills: int
-    accepted: int
-    delivered: int
-    told: int
-    missing: tuple[str, ...]
-    twice: tuple[str, ...]
-
-    @property
-    def is_good(self) -> bool:
-        return not self.missing and len(self.twice) <= max(1, self.accepted * DUPLICATES_SHARE)
+TIMEOUTS = "".join(
+    f"smtp_{stage}_timeout = 4s\n" for stage in ("helo", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset", "quit")
+)
+"""What a far side that stalls or talks nonsense may cost."""
 
 
-class Feeder:
-    """Puts messages into the spool from another process than the node's, in a thread, and by `mailrider sendmail`."""
-
-    def __init__(self, folder: Path, configuration: Path, seed: int) -> None:
-        self._folder = folder
-        self._configuration = configuration
-        self._random = random.Random(seed)
-        self.accepted: list[str] = []
-        self._number = 0
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._feed()))
-        self._thread.start()
-
-    def end(self) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    async def _feed(self) -> None:
-        async with SqliteSpool(self._folder, SystemClock()) as spool:
-            while not self._ending.is_set():
-                await asyncio.gather(*(self._send(spool) for _ in range(5)))
-                if self._random.random() < 0.05:
-                    await asyncio.to_thread(self._submit)
-                await asyncio.sleep(0.05)
-
-    def _next(self) -> tuple[str, str, bytes]:
-        self._number += 1
-        token = f"token-{self._number}"
-        user = "bad" if self._random.random() < BAD_SHARE else "good"
-        text = f"Subject: {token}\r\nMessage-ID: <{token}@here.example>\r\n\r\nhello\r\n".encode()
-        return token, f"{user}{self._number}@d{self._number % 7}.example", text
-
-    async def _send(self, spool: SqliteSpool) -> None:
-        token, recipient, text = self._next()
-        envelope = Envelope("alice@here.example", (Recipient(recipient),))
-        if isinstance(await spool.accept(Submission(envelope), text), Accepted):
-            self.accepted.append(token)
-
-    def _submit(self) -> None:
-        token, recipient, text = self._next()
-        command = [*COMMAND, "-c", str(self._configuration), "sendmail", "-f", "alice@here.example", recipient]
-        done = subprocess.run(command, input=text.replace(b"\r\n", b"\n"), capture_output=True, timeout=60, check=False)
-        if done.returncode == 0:
-            self.accepted.append(token)
+def free_port() -> int:
+    """A port that nobody listens at, and that no outgoing connection is given."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
-def configure(folder: Path, port: int) -> None:
-    (folder / "main.cf").write_text(
-        f"queue_directory = {folder}/queue\nmaillog_file = {folder}/log\nmyhostname = here.example\nmydestination =\n"
-        f"relayhost = [127.0.0.1]:{port}\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\n"
-        "default_destination_concurrency_failed_cohort_limit = 20\nintake_smtp_listen =\n"
-    )
+class Site:
+    """A node, and the folder that it lives in."""
 
+    def __init__(self, folder: Path, far_port: int, domains: int) -> None:
+        self.folder = folder
+        self.port = free_port()
+        folder.mkdir()
+        folder.chmod(0o777)
+        (folder / "queue").mkdir(mode=0o700)
+        hops = ", ".join(f"{{ d{number}.example = smtp:[127.0.1.{number + 1}]:{far_port} }}" for number in range(domains))
+        (folder / "main.cf").write_text(
+            f"queue_directory = {folder}/queue\nmaillog_file = {folder}/log\nmyhostname = here.example\nmydestination =\n"
+            f"myorigin = here.example\nrelayhost = [127.0.0.1]:{far_port}\ntransport_maps = inline:{{ {hops} }}\n"
+            f"minimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s\n{TIMEOUTS}"
+            f"intake_smtp_listen = 127.0.0.1:{self.port}, unix:{folder}/smtp\nintake_lmtp_listen = unix:{folder}/lmtp\n"
+        )
+        self.node: subprocess.Popen[bytes] | None = None
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, "-c", str(folder), "serve"], env={**os.environ, "PYTHONWARNINGS": ""})
+    def is_up(self) -> bool:
+        return self.node is not None
 
+    def start(self) -> None:
+        command = [*COMMAND, "-c", str(self.folder), "serve"]
+        self.node = subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": ""})
 
-def run(kills: int, seed: int) -> Result:
-    """Kill so many nodes; what came of it."""
-    folder = Path(tempfile.mkdtemp(prefix="mailrider-chaos-"))
-    folder.chmod(0o777)
-    chance = random.Random(seed)
-    try:
-        with FarSide(seed) as far:
-            configure(folder, far.port)
-            (folder / "queue").mkdir(mode=0o700)
-            node = start(folder)
-            feeder = Feeder(folder / "queue", folder, seed)
-            for _ in range(kills):
-                time.sleep(chance.uniform(*LIFE_SECONDS))
-                assert node.poll() is None, "the node has ended by itself"
-                node.kill()
-                node.wait()
-                node = start(folder)
-            feeder.end()
-            far.friendly = True
-            wait_until_empty(folder / "queue")
-            node.terminate()
-            assert node.wait(60) == 0
-            return judge(kills, feeder.accepted, far)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    def kill(self) -> float:
+        """End it without a warning; when it was dead."""
+        node, self.node = self.node, None
+        assert node is not None
+        assert node.poll() is None, f"the node has ended by itself:\n{self.end_of_log()}"
+        node.kill()
+        dead = time.monotonic()
+        node.wait()
+        return dead
 
+    def finish(self) -> None:
+        """No more mail comes in: wait until nothing is left, and stop."""
+        asyncio.run(self._wait_until_empty())
+        assert self.node is not None
+        self.node.terminate()
+        assert self.node.wait(PATIENCE_SECONDS) == 0
+        self.check()
 
-def wait_until_empty(folder: Path) -> None:
-    async def wait() -> None:
+    async def _wait_until_empty(self) -> None:
         end = time.monotonic() + DRAIN_SECONDS
-        async with SqliteSpool(folder, SystemClock()) as spool:
+        async with SqliteSpool(self.folder / "queue", SystemClock()) as spool:
             while (await spool.stats()).messages and time.monotonic() < end:
                 await asyncio.sleep(0.2)
 
-    asyncio.run(wait())
+    def check(self) -> None:
+        """A fault of ours that the node has survived is one all the same."""
+        log = self.folder / "log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        faults = [line for line in text.splitlines() if "internal error" in line]
+        assert not faults, faults[0]
+
+    def abandon(self) -> None:
+        if self.node is not None and self.node.poll() is None:
+            self.node.kill()
+            self.node.wait()
+
+    def end_of_log(self) -> str:
+        log = self.folder / "log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
 
 
-def judge(kills: int, accepted: list[str], far: FarSide) -> Result:
-    missing = [token for token in accepted if not far.taken[token] and not far.swallowed[token] and token not in far.told]
-    twice = [token for token in accepted if far.taken[token] > 1]
-    delivered = sum(1 for token in accepted if far.taken[token])
-    return Result(kills, len(accepted), delivered, len(far.told), tuple(missing), tuple(twice))
+class Chaos:
+    """Two nodes, `mailrider serve` and one in a program, all doors, and a far side."""
+
+    def __init__(self, folder: Path, seed: int, *, crowd: bool) -> None:
+        domains = CROWD_DOMAINS if crowd else DOMAINS
+        self._chance = random.Random(seed)
+        self._folder = folder
+        self._domains = domains
+        self.post = Post(seed, domains, CROWD_PAUSE_SECONDS if crowd else PAUSE_SECONDS)
+        self.far = FarProcess(seed, "crowd" if crowd else "wild", ports=2)
+        self.kills: dict[int, list[float]] = {port: [] for port in self.far.ports}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Everything at work; ended whatever happens."""
+        self.site = Site(self._folder / "site", self.far.ports[0], self._domains)
+        own = Site(self._folder / "api", self.far.ports[1], self._domains)
+        self.api = ApiNode(self.post, own.folder, self._domains)
+        try:
+            self.site.start()
+            self._threads = self._open_doors()
+            yield
+        finally:
+            self.post.ending.set()
+            self.site.abandon()
+            self.api.abandon()
+            self.far.abandon()
+
+    def _open_doors(self) -> list[Thread]:
+        post, site = self.post, self.site
+        doors = [
+            ListenerDoor(post, "SMTP, TCP", tcp_client(site.port), each=False),
+            ListenerDoor(post, "SMTP, unix socket", unix_client(UnixSmtp, site.folder / "smtp"), each=False),
+            ListenerDoor(post, "LMTP, unix socket", unix_client(UnixLmtp, site.folder / "lmtp"), each=True),
+            SendmailDoor(post, site.folder, site.is_up),
+            SpoolDoor(post, site.folder / "queue"),
+        ]
+        return [Thread(post, door) for door in doors]
+
+    def kill(self) -> None:
+        """One node dies, and perhaps the other, and they come back."""
+        chance = self._chance
+        time.sleep(chance.random() * LIFE_SECONDS[0] if chance.random() < SHORT_LIFE_SHARE else chance.uniform(*LIFE_SECONDS))
+        self.kills[self.far.ports[0]].append(self.site.kill())
+        if chance.random() < API_SHARE:
+            self.kills[self.far.ports[1]].append(self.api.kill())
+        if chance.random() < DOWN_SHARE:
+            time.sleep(DOWN_SECONDS)
+        self.site.start()
+
+    def finish(self) -> None:
+        """No more mail, no more trouble: everything is to come to its end."""
+        self.post.ending.set()
+        for thread in self._threads:
+            thread.join()
+        self.far.become_friendly()
+        self.api.finish()
+        self.site.finish()
+        self.far.finish()
+
+
+def run(kills: int, seed: int, *, crowd: bool = False, quiet: bool = False, keep: bool = False) -> Verdict:
+    """Kill so many nodes; what came of it."""
+    folder = Path(tempfile.mkdtemp(prefix="mailrider-chaos-"))
+    folder.chmod(0o755)
+    chaos = Chaos(folder, seed, crowd=crowd)
+    began = time.monotonic()
+    try:
+        with chaos.running():
+            for number in range(1, kills + 1):
+                chaos.kill()
+                if number % 10 == 0:
+                    chaos.site.check()
+                if not quiet and number % 10 == 0:
+                    accepted = sum(chaos.post.counts().values())
+                    print(f"{number} kills, {accepted} accepted, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            chaos.finish()
+        return judge(chaos.post.accepted, chaos.far.copies, chaos.far.told, chaos.kills, time.monotonic() - began)
+    finally:
+        if keep:
+            print(f"queues and logs are in {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.node.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--crowd", action="store_true", help="many messages wait for slow replies at every kill")
+    parser.add_argument("--keep", action="store_true", help="leave the queues and the logs where they are")
+    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
     given = parser.parse_args()
-    result = run(given.kills, given.seed)
-    share = 100 * len(result.twice) / max(1, result.accepted)
-    print(
-        f"{result.kills} kills, {result.accepted} messages accepted, {result.delivered} delivered, {result.told} told of, "
-        f"{len(result.missing)} missing, {len(result.twice)} twice ({share:.2f} %)"
-    )
-    for token in result.missing[:20]:
-        print(f"missing: {token}")
-    return 0 if result.is_good else 1
+    verdict = run(given.kills, given.seed, crowd=given.crowd, keep=given.keep)
+    print(json.dumps(verdict.as_dict(), indent=2) if given.json else verdict.text())
+    return 0 if verdict.is_good else 1
 
 
 if __name__ == "__main__":
