@@ -116,6 +116,26 @@ def test_sigterm_ends_a_delivery_before_its_next_server(message: str) -> None:
         assert not second.server.sessions
 
 
+def test_a_second_signal_breaks_off_and_every_row_is_written(message: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nexthop = f"[127.0.0.1]:{silent.getsockname()[1]}"
+        batch = write_batch(tmp_path, request_to(nexthop, message), request_to(nexthop, message, "c@example.test"))
+        with start("--batch", batch) as process:
+            assert process.stderr is not None
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                assert process.stderr.readline().startswith("warning: interrupted: ")
+                process.send_signal(signal.SIGINT)
+                out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert process.returncode == 75
+    assert [(row["message"], row["dsn"], row["text"], row.get("in_doubt", False)) for row in rows] == [
+        (1, "4.3.2", "delivery was broken off by a signal", True),
+        (2, "4.3.2", "delivery was broken off by a signal", False),
+    ]
+
+
 def test_a_reader_that_goes_away_does_not_stop_the_mail(message: str, tmp_path: Path) -> None:
     with PeerThread(ScriptedServer()) as peer:
         batch = write_batch(tmp_path, *[request_to(peer.nexthop, message) for _ in range(3)])

@@ -2,7 +2,8 @@
 
 A parcel becomes one request for every `smtp_destination_recipient_limit` recipients.  In a burst all requests wait in their
 destination's queue at once; otherwise one parcel is worked off after the other.  SIGINT and SIGTERM end running
-deliveries before their next server: what is left then is deferred, and every row is still written.
+deliveries before their next server, and a second one breaks them off where they are: what is left then is deferred, and every
+row is still written.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gc
 import signal
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ from mailrider.cli.rows import Rows
 from mailrider.cli.services import assign_services
 from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
-from mailrider.events import Observer
+from mailrider.events import Observer, Warned
 from mailrider.machine import SystemClock, choose_configuration, read_settings
-from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
+from mailrider.model import status as status_code
+from mailrider.model.outcome import DeliveryReport, Outcome, Recorded, Status
 from mailrider.model.request import BodyType, DeliveryRequest, Recipient, Turn
 from mailrider.observe.lines import LineWriter
 from mailrider.queue.burst import Burst
@@ -44,6 +47,9 @@ GARBAGE_THRESHOLD = 20_000
 
 EX_UNAVAILABLE = 69
 EX_TEMPFAIL = 75
+
+BROKEN_OFF = Outcome(Status.DEFERRED, status_code.SYSTEM_NOT_ACCEPTING, "delivery was broken off by a signal")
+"""What becomes of a recipient that a second signal has caught."""
 
 
 def run_deliver(
@@ -156,43 +162,66 @@ async def _deliver_all(
     engine = Engine(settings, observer, tell_dialogues=tell_dialogues)
     engine.check()
     _check_nexthops(batch, engine)
-    stopping = _stop_on_signals(engine)
+    interruption = _Interruption(engine, observer)
     shelf = MessageShelf(engine.clock.monotonic_seconds)
+    begun: list[_Consignment] = []
+
+    def begin(parcel: Parcel) -> list[_Portion]:
+        begun.append(_Consignment(len(begun), parcel, engine, rows, shelf))
+        return begun[-1].portions()
 
     def make_burst() -> Burst:
         return Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
 
     try:
         if batch.sequential:
-            for position, parcel in enumerate(batch.parcels):
+            for parcel in batch.parcels:
                 if parcel.pause_seconds:
-                    await asyncio.wait([stopping], timeout=parcel.pause_seconds)
+                    await interruption.wait(parcel.pause_seconds)
                 # Each request is an attempt of its own: what the one before met does not suspend it.
-                await make_burst().run(_Consignment(position, parcel, engine, rows, shelf).portions())
+                await make_burst().run(begin(parcel))
         else:
-            await make_burst().run(
-                portion
-                for position, parcel in enumerate(batch.parcels)
-                for portion in _Consignment(position, parcel, engine, rows, shelf).portions()
-            )
+            await make_burst().run(portion for parcel in batch.parcels for portion in begin(parcel))
+    except asyncio.CancelledError:
+        if not interruption.is_final:
+            raise
+        for parcel in batch.parcels[len(begun) :]:
+            begin(parcel)
+        for consignment in begun:
+            consignment.break_off()
     finally:
         await engine.close()
-        stopping.cancel()
 
 
-def _stop_on_signals(engine: Engine) -> asyncio.Future[None]:
-    """Let SIGINT and SIGTERM end running deliveries; the future is done when one has come."""
-    loop = asyncio.get_running_loop()
-    stopping = loop.create_future()
+class _Interruption:
+    """SIGINT and SIGTERM: the first ends running deliveries before their next server, the second cancels the task.
 
-    def stop() -> None:
-        engine.drain()
-        if not stopping.done():
-            stopping.set_result(None)
+    A silent server is waited for as long as it may take, five minutes or ten, and nobody at a prompt wants to.
+    """
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    return stopping
+    def __init__(self, engine: Engine, observer: Observer) -> None:
+        loop = asyncio.get_running_loop()
+        self.is_final = False
+        self._engine = engine
+        self._observer = observer
+        self._begun = asyncio.Event()
+        self._task = asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+
+    def _stop(self) -> None:
+        if not self._begun.is_set():
+            self._begun.set()
+            self._engine.drain()
+            self._observer(Warned("interrupted: what is under way is finished; once more breaks it off"))
+        elif not self.is_final and self._task is not None:
+            self.is_final = True
+            self._task.cancel()
+
+    async def wait(self, seconds: float) -> None:
+        """Let so much time pass, unless there is an interruption."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), seconds)
 
 
 def _check_nexthops(batch: Batch, engine: Engine) -> None:
@@ -265,6 +294,14 @@ class _Consignment:
         if not self._missing:
             self._message = None
             self._rows.add(self._position, self.parcel.given, self._outcomes, self.hand_over)
+            self._outcomes = []
+
+    def break_off(self) -> None:
+        """Nobody works on it any more: what is not known yet is deferred, and in doubt where it was under way."""
+        if self._missing:
+            broken = BROKEN_OFF._replace(in_doubt=self._message is not None)
+            outcomes = [outcome if outcome is not None else broken for outcome in self._outcomes]
+            self._rows.add(self._position, self.parcel.given, outcomes, self.hand_over)
 
 
 def _read_standard_input() -> MemoryMessage:
