@@ -130,6 +130,18 @@ class TlsJudged(NamedTuple):
     detail: str = ""
 
 
+class SessionBlamed(NamedTuple):
+    """Something went wrong in a session that the postmaster wants to hear of (`notify_classes`).
+
+    `lines` is what was said about the message `queue_id`: `Out: command`, `In:  reply`.
+    """
+
+    queue_id: str
+    transport: Transport
+    server: Server
+    lines: tuple[str, ...]
+
+
 class ConnectionClosed(NamedTuple):
     """A connection is gone, and how many messages it carried."""
 
@@ -165,6 +177,7 @@ Event = (
     | TlsEstablished
     | TlsFailed
     | TlsJudged
+    | SessionBlamed
     | ConnectionClosed
     | CommandSent
     | ReplyReceived

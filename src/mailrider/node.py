@@ -46,15 +46,17 @@ class Works:
 
     def __init__(self, settings: Settings, spool: Spool, journal: Journal, observer: Observer) -> None:
         self.settings = settings
-        self.engine = Engine(settings, observer)
-        self.engine.check()
-        clock = self.engine.clock
 
         def warn(text: str) -> None:
             observer(Warned(text))
 
-        router = node_parts.make_router(settings, warn)
         site = node_parts.make_site(settings, warn)
+        self.postmaster = node_parts.make_postmaster(settings, observer, spool, site)
+        observer = self.postmaster or observer
+        self.engine = Engine(settings, observer)
+        self.engine.check()
+        clock = self.engine.clock
+        router = node_parts.make_router(settings, warn)
         schedule = Schedule(node_parts.make_schedule_terms(settings), clock.wall_seconds())
         self.schedule = schedule
         self.dispatcher = Dispatcher(lambda service: node_parts.make_service_terms(settings, service), clock, observer)
@@ -88,6 +90,8 @@ class Works:
                 self.dispatcher.cancel()
                 await asyncio.wait([self._running])
         await self.engine.close()
+        if self.postmaster is not None:
+            await self.postmaster.finish()
 
 
 class Node:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from mailrider.delivery.postmaster import Postmaster
+from mailrider.delivery.transcript import find_classes
 from mailrider.dsn.report import Site
 from mailrider.dsn.template import FILE_LIMIT_OCTETS, Templates, expand_lines, parse_templates
 from mailrider.errors import WrongConfiguration, WrongUsage
-from mailrider.events import Observer
+from mailrider.events import Observer, SessionBlamed
 from mailrider.intake.submission import Submitter
 from mailrider.model.request import Transport
 from mailrider.queue.destination import DestinationTerms
@@ -18,11 +20,13 @@ from mailrider.queue.portion import Way
 from mailrider.queue.routing import Route, Router, RoutingTerms
 from mailrider.queue.runner import NO_TRANSPORT, RunnerTerms
 from mailrider.queue.schedule import ScheduleTerms
+from mailrider.queue.transcripts import send_transcript
 from mailrider.queue.window import WindowTerms
 from mailrider.settings import Settings
+from mailrider.spool.spool import Spool
 from mailrider.tables.maps import Maps, open_maps
 from mailrider.tables.match_list import open_domain_list, open_string_list
-from mailrider.wiring import Engine
+from mailrider.wiring import Engine, SystemClock
 
 Warn = Callable[[str], None]
 
@@ -106,6 +110,7 @@ def make_site(settings: Settings, warn: Warn) -> Site:
         bounce_recipient=settings.bounce_notice_recipient,
         two_bounce_recipient=settings.two_bounce_notice_recipient,
         delay_recipient=settings.delay_notice_recipient,
+        error_recipient=settings.error_notice_recipient,
         eight_bit=settings.smtputf8_enable,
         obsolete_sender=settings.header_from_format == "obsolete",
         threaded=settings.enable_threaded_bounces,
@@ -114,6 +119,17 @@ def make_site(settings: Settings, warn: Warn) -> Site:
     for template in (site.templates.failure, site.templates.delay, site.templates.success):
         expand_lines(template, site.lookup, site.seconds_of)  # an unknown name is to be found now
     return site
+
+
+def make_postmaster(settings: Settings, observer: Observer, spool: Spool, site: Site) -> Postmaster | None:
+    """Who sends transcripts of sessions that went wrong; None where nobody wants any (`notify_classes`)."""
+    if not find_classes(settings):
+        return None
+
+    async def send(event: SessionBlamed) -> str:
+        return await send_transcript(event, spool, site, SystemClock.wall_seconds)
+
+    return Postmaster(observer, send)
 
 
 def make_submitter(settings: Settings) -> Submitter:

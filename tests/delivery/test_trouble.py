@@ -14,7 +14,7 @@ from mailrider.errors import (
     WireTrouble,
 )
 from mailrider.smtp.refusal import Refusal, Scope, refuse_command
-from mailrider.smtp.reply import ReplyParser
+from mailrider.smtp.reply import Reply, ReplyParser
 from mailrider.smtp.stage import DOT, GREETING, MAIL, RCPT, STAGES, Stage
 from mailrider.smtp.trouble import Trouble
 
@@ -77,7 +77,17 @@ def test_nobody_bounces_with_a_temporary_failure_and_nobody_is_kept_at_the_last_
     ],
 )  # fmt: skip
 def test_a_conversation_that_breaks_is_a_failure_of_the_site(cause: WireTrouble, stage: Stage, status: str, text: str) -> None:
-    assert failure_of_trouble(Trouble(cause, stage), PEER) == Failure(Scope.SITE, status, text)
+    notify_class = "data" if isinstance(cause, LocalDataError) else ""
+    assert failure_of_trouble(Trouble(cause, stage), PEER) == Failure(Scope.SITE, status, text, notify_class=notify_class)
+
+
+@pytest.mark.parametrize(("code", "notify_class"), [(250, "protocol"), (354, "protocol"), (450, ""), (502, "protocol"),
+                                                    (550, ""), (555, "protocol"), (600, "protocol")])  # fmt: skip
+def test_replies_out_of_place_are_for_the_postmaster(code: int, notify_class: str) -> None:
+    line = f"{code} x".encode()
+    refusal = refuse_command(Scope.RECIPIENT, Reply(code, (line,), line), RCPT, PEER)
+    assert failure_of_refusal(refusal, "mx").notify_class == notify_class
+    assert failure_of_refusal(refusal._replace(reply=None), "mx").notify_class == ""
 
 
 @pytest.mark.parametrize("stage", STAGES)

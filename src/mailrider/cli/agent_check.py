@@ -44,10 +44,6 @@ _BEHAVIOUR: Final = {
         "note", "connections with TLS are kept like all others, without tlsproxy(8). Nothing to do"
     ),
     "max_use": ("note", "counts the requests of all workers together. Leave it unset: an agent has no reason to end"),
-    "notify_classes": (
-        "differs", "notices to the postmaster about single sessions (classes data, policy, protocol) are not sent. "
-        "Look into the log instead"
-    ),
     "smtp_tls_eecdh_grade": ("note", "is left to OpenSSL, as in newer releases of Postfix. Nothing to do"),
     "tls_random_source": ("note", "is left to OpenSSL. Nothing to do"),
 }  # fmt: skip
@@ -55,11 +51,10 @@ _BEHAVIOUR: Final = {
 
 _IDLE: Final = " is not in effect yet"
 _MOOT: Final = " has nothing to act on here: "
-_OURS: Final = ("smtp_", "lmtp_", "debug_peer_", "dns_", "tls_", "notify_classes")
+_OURS: Final = ("smtp_", "lmtp_", "debug_peer_", "dns_", "tls_")
 """How the parameters begin that smtp(8) reads itself.  Others belong to programs of Postfix that go on working."""
 
 _KEYS: Final = ("smtp_tls_key_file", "smtp_tls_eckey_file", "smtp_tls_dkey_file", "smtp_tls_chain_files")
-_SESSION_CLASSES: Final = frozenset({"data", "policy", "protocol"})
 
 
 def run_check(directory: Path, overrides: Sequence[str]) -> int:
@@ -123,8 +118,6 @@ def _check_parameters(settings: Settings) -> Iterator[Remark]:
         plain = "smtp_" + name.removeprefix("lmtp_") if name.startswith("lmtp_") else name
         found = _BEHAVIOUR.get(plain)
         if found is None:
-            continue
-        if name == "notify_classes" and not _SESSION_CLASSES & set(settings.notify_classes):
             continue
         yield Remark(found[0], entry.place if entry.line else f"-o {name}", f"{name}: {found[1]}")
 

@@ -13,6 +13,7 @@ from mailrider.cli.delivering import GARBAGE_THRESHOLD
 from mailrider.errors import MailriderError
 from mailrider.events import Observer
 from mailrider.observe.text import TextLog
+from mailrider.postfix.cleanup import make_postmaster
 from mailrider.postfix.errand import Errands
 from mailrider.postfix.installation import PROXIES_FLAGS, Installation
 from mailrider.postfix.mail_log import ERROR, FATAL, WARNING, MailLog
@@ -25,7 +26,7 @@ from mailrider.settings import Settings
 from mailrider.tables.match_list import open_domain_list
 from mailrider.tables.premises import Premises, enter_premises
 from mailrider.tables.proxymap import Proxymap
-from mailrider.wiring import Engine
+from mailrider.wiring import Engine, SystemClock
 
 EX_SOFTWARE: Final = 70
 
@@ -66,6 +67,8 @@ async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> No
     write = _patient_writer(plan.log)
     observer = make_observer(settings, write, plan.verbose)
     enter_premises(make_premises(settings, installation, write))
+    postmaster = make_postmaster(settings, installation, observer, SystemClock())
+    observer = postmaster or observer
     engine = Engine(settings, observer, tell_dialogues=bool(plan.verbose))
     agent = engine.agent(plan.transport, plan.service)
     clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
@@ -98,6 +101,8 @@ async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> No
         await worker.run()
     finally:
         await engine.close()
+        if postmaster is not None:
+            await postmaster.finish()
         plan.log.flush()
 
 

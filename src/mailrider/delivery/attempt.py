@@ -13,7 +13,7 @@ from collections.abc import Callable
 from mailrider.delivery.orders import make_transaction
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import Session
-from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
+from mailrider.delivery.trouble import Failure, fail_without_data, failure_of_refusal, failure_of_trouble
 from mailrider.errors import ContentUnreadable, TableTrouble
 from mailrider.events import Warned
 from mailrider.model import status as status_code
@@ -75,8 +75,7 @@ async def attempt(
         transaction = make_transaction(session, progress, indexes, keep=keep, reused=reused, released=released)
     except TableTrouble as trouble:
         progress.observer(Warned(str(trouble), request.queue_id))
-        failure = Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, f"local data error while talking to {session.peer}")
-        await progress.fail_all(failure, session, last_server=is_last())
+        await progress.fail_all(fail_without_data(session.peer), session, last_server=is_last())
         return DONE
     if profile.lmtp and len(indexes) > 1:
         await _submit_and_follow(transaction, session, progress, indexes)

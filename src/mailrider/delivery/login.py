@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
+from mailrider.delivery.trouble import Failure, fail_without_data, failure_of_refusal, failure_of_trouble
 from mailrider.errors import TableTrouble
 from mailrider.events import Warned
 from mailrider.model import status as status_code
@@ -120,8 +120,7 @@ async def log_in(session: Session, sender: str, destination: str) -> Failure | N
         failure = await attempt.run(sender, destination)
     except TableTrouble as trouble:
         attempt.warn(str(trouble))
-        text = f"local data error while talking to {session.peer}"
-        failure = Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, text)
+        failure = fail_without_data(session.peer)
     connection = session.connection
     if failure is not None and not connection.is_leaving:
         connection.run(take_leave(connection.wire, await_reply=session.profile.await_quit))

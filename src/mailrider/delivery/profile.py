@@ -15,6 +15,7 @@ from mailrider.content.mime import Limits
 from mailrider.delivery.login import LoginPolicy
 from mailrider.delivery.login_policy import make_login_policy
 from mailrider.delivery.lookups import Lookups, open_lookups
+from mailrider.delivery.transcript import find_classes
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
@@ -76,6 +77,7 @@ class Profile:
     lookups: Lookups
     fitting: Fitting
     login: LoginPolicy | None
+    transcript_classes: frozenset[str]
     settings: Settings
 
     @property
@@ -135,6 +137,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         lookups=lookups,
         fitting=make_fitting(settings, lookups),
         login=make_login_policy(settings, warn),
+        transcript_classes=find_classes(settings),
         settings=settings,
     )
 

@@ -92,6 +92,8 @@ class Progress:
     ) -> None:
         """Keep, defer or bounce these recipients, as `trouble.judge` has it."""
         self.latest = failure
+        if session is not None and session.transcript is not None:
+            session.transcript.blame(failure)
         disposition = judge(failure, last_server=last_server, soft_bounce=self.profile.soft_bounce)
         if disposition is Disposition.KEEP:
             self.observer(ServerFailedSoftly(self.request.queue_id, failure.text))

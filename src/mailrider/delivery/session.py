@@ -17,6 +17,7 @@ from mailrider.delivery.profile import Profile
 from mailrider.delivery.required_tls import Strictness, object_to_server, restate
 from mailrider.delivery.security import SecureTurn
 from mailrider.delivery.terms import filter_replies, make_terms
+from mailrider.delivery.transcript import SessionTranscript, make_transcript
 from mailrider.delivery.trouble import Failure, failure_of_refusal, failure_of_trouble
 from mailrider.errors import ConnectionLost, TimedOut
 from mailrider.events import (
@@ -42,6 +43,7 @@ from mailrider.smtp.capabilities import Capabilities
 from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note, Reply, ReplyParser
+from mailrider.smtp.telling import Dialogue
 from mailrider.smtp.trouble import Trouble
 from mailrider.tls.channel import BrokenChannel, Channel
 from mailrider.trust.decision import NO_TLS
@@ -55,14 +57,14 @@ class Session:
     the final dot is sent after a pause (`smtp_pix_workarounds`).  `bdat_proved`: the server has taken BDAT before.
     `login` is the identity of the credential that we logged in with, None where we did not.  `tls` is what TLS has shown, None
     in clear text; `channel` is the TLS connection itself, for channel bindings; `policy` is under which it was opened.
-    `admitted`: the server has told what it can.
+    `admitted`: the server has told what it can.  `transcript` is kept where the postmaster may want it.
     `may_fall_back`: mail that is caught in trouble here may be sent in clear; `falls_back`: some was caught.
     """
 
     __slots__ = (
         "admitted", "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for",
         "login", "may_fall_back", "observer", "offered", "opened_seconds", "peer", "policy", "profile", "queue_id", "relay",
-        "server", "strictness", "tls", "uses",
+        "server", "strictness", "tls", "transcript", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -88,8 +90,15 @@ class Session:
         self.may_fall_back = False
         self.falls_back = False
         self.kept_for: tuple[object, ...] = ()
+        self.transcript: SessionTranscript | None = None
         self.peer = server.name_and_address
         self.relay = server.relay
+
+    def keep(self, transcript: SessionTranscript | None) -> None:
+        """Keep a transcript, if there is one."""
+        self.transcript = transcript
+        if transcript is not None:
+            transcript.listen_at(self.connection.wire)
 
     def serve_as(self, server: Server) -> None:
         """Go on under the name that another destination has for the same endpoint."""
@@ -137,6 +146,8 @@ class Session:
 
     def note(self, note: Note) -> None:
         """Tell the observer what was odd in a reply."""
+        if self.transcript is not None:
+            self.transcript.note(note)
         if isinstance(note, GarbageLine):
             pipelining, transport = self.connection.pipelining, self.profile.transport
             self.observer(ReplyGarbled(self.queue_id, self.server, pipelining, note.line, transport))
@@ -162,8 +173,45 @@ class TellObserver:
 
     def reply(self, reply: Reply) -> None:
         """A reply came in."""
-        for line in reply.lines:
+        self.fragment(reply.lines)
+
+    def fragment(self, lines: tuple[str, ...]) -> None:
+        """A reply came in, or its beginning."""
+        for line in lines:
             self._observer(ReplyReceived(self._server, line))
+
+
+class TellBoth:
+    """A `smtp.telling.Dialogue` with two listeners."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Dialogue, second: Dialogue) -> None:
+        self._first = first
+        self._second = second
+
+    def command(self, line: bytes) -> None:
+        """A command line was written."""
+        self._first.command(line)
+        self._second.command(line)
+
+    def reply(self, reply: Reply) -> None:
+        """A reply came in."""
+        self._first.reply(reply)
+        self._second.reply(reply)
+
+    def fragment(self, lines: tuple[str, ...]) -> None:
+        """A reply came in, or its beginning."""
+        self._first.fragment(lines)
+        self._second.fragment(lines)
+
+
+def _listen(server: Server, profile: Profile, observer: Observer, transcript: SessionTranscript | None) -> Dialogue | None:
+    """Who hears the dialogue with a server; mostly nobody."""
+    if not profile.lookups.tells_dialogue(server.host, server.address):
+        return transcript
+    told = TellObserver(server, observer)
+    return told if transcript is None else TellBoth(told, transcript)
 
 
 class NoSession(NamedTuple):
@@ -203,11 +251,13 @@ async def open_session(
     loop = asyncio.get_running_loop()
     rewrite = filter_replies(profile, request.queue_id, observer)
     parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
-    dialogue = TellObserver(server, observer) if profile.lookups.tells_dialogue(server.host, server.address) else None
+    transcript = make_transcript(profile.transcript_classes, hears_quit=profile.await_quit)
+    dialogue = _listen(server, profile, observer, transcript)
     patience = profile.patience.wait_longer() if request.doubtful_server else profile.patience
     connection = Connection(SocketStream(dialled.socket, loop), patience, wheel, parser=parser, dialogue=dialogue)
     session = Session(connection, server, Capabilities(), profile, observer)
     session.queue_id = request.queue_id
+    session.keep(transcript)
     session.opened_seconds = loop.time()
     session.is_best_exchanger = is_best_exchanger
     connection.note = session.note

@@ -23,11 +23,15 @@ from mailrider.model.outcome import Action, Status
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.trouble import Trouble
 
+PROTOCOL = "protocol"
+DATA = "data"
+"""Classes of trouble that the postmaster may want to hear of (`notify_classes`)."""
+
 
 class Failure(NamedTuple):
     """Why recipients were not served: the latest of these is what a left-over recipient is told.
 
-    `remote_mta` and `reply` are set where a server said it.
+    `remote_mta` and `reply` are set where a server said it; `notify_class` where the postmaster may want to hear of it.
     """
 
     scope: Scope
@@ -36,6 +40,7 @@ class Failure(NamedTuple):
     remote_mta: str | None = None
     reply: str | None = None
     soft_before_last: bool = False
+    notify_class: str = ""
 
 
 class Disposition(enum.Enum):
@@ -64,6 +69,12 @@ def judge(failure: Failure, *, last_server: bool, soft_bounce: bool) -> Disposit
     return Disposition.SOFT_BOUNCE if soft_bounce else Disposition.BOUNCE
 
 
+def fail_without_data(peer: str) -> Failure:
+    """A table could not answer; `peer` is `H[A]`."""
+    text = f"local data error while talking to {peer}"
+    return Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, text, notify_class=DATA)
+
+
 def failure_of_refusal(refusal: Refusal, remote_mta: str) -> Failure:
     """A server's no, or ours on its behalf."""
     reply = refusal.reply
@@ -74,6 +85,7 @@ def failure_of_refusal(refusal: Refusal, remote_mta: str) -> Failure:
         remote_mta if reply is not None else None,
         reply.text if reply is not None else None,
         refusal.soft_before_last,
+        PROTOCOL if reply is not None and reply.is_syntax_complaint else "",
     )
 
 
@@ -88,7 +100,7 @@ def failure_of_trouble(trouble: Trouble, peer: str) -> Failure:
     if isinstance(cause, UnsuitableContent):
         return Failure(Scope.MESSAGE, status_code.CONTENT_UNSUITABLE, str(cause))
     if isinstance(cause, LocalDataError):
-        return Failure(Scope.SITE, status_code.LOCAL_DATA_ERROR, f"local data error while talking to {peer}")
+        return fail_without_data(peer)
     if isinstance(cause, TimedOut):
         text = f"conversation with {peer} timed out while {doing}"
     elif isinstance(cause, ConnectionLost):

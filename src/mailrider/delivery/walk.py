@@ -179,6 +179,7 @@ class Walk:
             session.connection.close()
             return False
         self._put_away(session)
+        self._conclude(session)
         self._fall_back(session)
         return True
 
@@ -195,6 +196,11 @@ class Walk:
                 self._destination_key = None
             if not connection.is_leaving:
                 connection.close()
+
+    def _conclude(self, session: Session) -> None:
+        """What was said about this message may interest the postmaster."""
+        if session.transcript is not None:
+            session.transcript.conclude(session, self._progress.request)
 
     def _keeps(self, session: Session) -> bool:
         return self._store and session.may_be_kept
@@ -225,7 +231,7 @@ class Walk:
 
         keep = self._keeps(session)
         streams = self._progress.profile.streams and not self._means.peers.no_stream.knows(session.server)
-        released = lend if turn is not None and keep and streams else None
+        released = lend if turn is not None and keep and streams and session.transcript is None else None
         try:
             return await attempt(session, self._progress, lambda: itinerary.at_last_server, keep, released)
         except BaseException:
@@ -264,6 +270,7 @@ class Walk:
                 itinerary.try_again(server)
                 continue
             self._put_away(session)
+            self._conclude(session)
             self._fall_back(session)
             if progress.ledger.open:
                 self._look_at_the_time()
@@ -334,6 +341,7 @@ class Walk:
             progress.connection_use = 1
             last = self._itinerary.at_last_server and not refused.falls_back
             await progress.fail_all(refused.failure, refused.session, last_server=last)
+            self._conclude(refused.session)
             if refused.falls_back:
                 self._hops.fall_back(server)
                 self._itinerary.dial_again(server)

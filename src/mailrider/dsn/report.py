@@ -94,6 +94,7 @@ class Site:
     bounce_recipient: str = "postmaster"
     two_bounce_recipient: str = "postmaster"
     delay_recipient: str = "postmaster"
+    error_recipient: str = "postmaster"
     eight_bit: bool = True
     obsolete_sender: bool = False
     threaded: bool = False

@@ -423,6 +423,8 @@ class Connection:
         self._wire.reusable = False
         self._stream.close()
         self._wheel.forget(self._countdown)
+        if self._dialogue is not None and (begun := self._parser.begun):
+            self._dialogue.fragment(begun)
         self._lose_all(trouble)
         if self._farewell is not None and not self._farewell.done():
             self._farewell.set_result(None)

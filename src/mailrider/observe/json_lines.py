@@ -45,6 +45,7 @@ from mailrider.events import (
     ReplyReceived,
     ReplyReplaced,
     ServerFailedSoftly,
+    SessionBlamed,
     TlsEstablished,
     TlsFailed,
     TlsJudged,
@@ -122,6 +123,7 @@ def _describe_connection(
     | ConnectionOpened
     | TlsEstablished
     | TlsFailed
+    | SessionBlamed
     | ConnectionClosed
     | CommandSent
     | ReplyReceived,
@@ -143,6 +145,8 @@ def _describe_connection(
             fields |= {"event": "tls_established", "queue_id": event.queue_id} | _describe_tls(event.facts)
         case TlsFailed():
             fields |= {"event": "tls_failed", "queue_id": event.queue_id, "reason": event.reason}
+        case SessionBlamed():
+            fields |= {"event": "session_blamed", "queue_id": event.queue_id, "lines": event.lines}
         case ConnectionClosed():
             fields |= {"event": "connection_closed", "uses": event.uses}
         case CommandSent():

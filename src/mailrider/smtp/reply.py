@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mailrider.errors import PeerBabbles
+from mailrider.errors import LocalDataError, PeerBabbles
 from mailrider.model import status as status_code
 
 LINE_LIMIT_OCTETS = 2048
@@ -186,6 +186,11 @@ class ReplyParser:
         """True when no reply has begun."""
         return not self._partial and not self._lines and not self._total_octets
 
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """The lines of a reply that has not ended, printable."""
+        return tuple(make_printable(line) for line in self._lines)
+
     def forget(self) -> None:
         """Begin anew: a reply that has begun never was."""
         self._partial = b""
@@ -281,7 +286,11 @@ class ReplyParser:
         if self.rewrite is None:
             return line
         original = make_printable(line)
-        replacement = self.rewrite(original)
+        try:
+            replacement = self.rewrite(original)
+        except LocalDataError:
+            self._store(line)  # it was said, whatever is made of it
+            raise
         if replacement is None:
             return line
         self._note(LineReplaced(original, replacement))

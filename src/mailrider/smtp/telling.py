@@ -29,6 +29,9 @@ class Dialogue(Protocol):
     def reply(self, reply: Reply) -> None:
         """A reply came in."""
 
+    def fragment(self, lines: tuple[str, ...]) -> None:
+        """The conversation is over, and these lines, printable, are of a reply whose end has not come."""
+
 
 class TellingWire(Wire):
     """See `Wire`."""

@@ -41,8 +41,8 @@ class Reports(Section, title="logs and notices"):
         since="pre-2.0", of=NOTIFY_CLASSES, in_effect=True,
     )  # fmt: skip
     error_notice_recipient = Text(
-        "postmaster", "Who gets mail about protocol, resource and software errors.",
-        since="pre-2.0", least=1, in_effect=False,
+        "postmaster", "Who gets transcripts of sessions that went wrong.",
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     bounce_notice_recipient = Text(
         "postmaster", "Who gets copies of non-delivery notices.",
@@ -57,8 +57,8 @@ class Reports(Section, title="logs and notices"):
         since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     internal_mail_filter_classes = Words(
-        "", "Which mail of our own goes through content filters.",
-        since="2.3", of=("bounce", "notify"), in_effect=False,
+        "", "Which mail of our own goes through the filters of cleanup(8); under Postfix only, a node has none.",
+        since="2.3", of=("bounce", "notify"), in_effect=True,
     )  # fmt: skip
     debug_peer_list = Patterns(
         "", "Servers whose sessions are logged in detail.",
