@@ -116,6 +116,16 @@ def test_sigterm_ends_a_delivery_before_its_next_server(message: str) -> None:
         assert not second.server.sessions
 
 
+def test_ctrl_c_ends_the_reading_of_a_message(message: str) -> None:
+    command = [sys.executable, "-m", "mailrider", "deliver", *to("[127.0.0.1]:9"), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write("Subject: x\n" * 100_000)  # more than a pipe holds: when it is in, somebody is reading
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (process.returncode, out, err.strip()) == (130, "", "mailrider: interrupted")
+
+
 def test_a_second_signal_breaks_off_and_every_row_is_written(message: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         nexthop = f"[127.0.0.1]:{silent.getsockname()[1]}"

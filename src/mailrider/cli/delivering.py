@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from mailrider.cli.parcels import (
 )
 from mailrider.cli.rows import Rows
 from mailrider.cli.services import assign_services
+from mailrider.cli.standard_input import read_standard_input
 from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer, Warned
@@ -38,12 +38,15 @@ from mailrider.model.request import BodyType, DeliveryRequest, Recipient, Turn
 from mailrider.observe.lines import LineWriter
 from mailrider.queue.burst import Burst
 from mailrider.settings import Settings
-from mailrider.spool.message import MemoryMessage, Message, UnreadableMessage
+from mailrider.spool.message import Message, UnreadableMessage
 from mailrider.spool.shelf import MessageShelf
 from mailrider.wiring import Engine
 
 GARBAGE_THRESHOLD = 20_000
 """Objects between two looks for cyclic garbage: a delivery makes none, and Python's 700 would have it look all the time."""
+
+Read = Callable[[str], Message | UnreadableMessage]
+"""Gives the message of a file; raises `MissingInput`."""
 
 EX_UNAVAILABLE = 69
 EX_TEMPFAIL = 75
@@ -74,10 +77,12 @@ def run_deliver(
     _warn_of_settings([settings, *services], errors)
     rows_out = LineWriter(1)
     rows = Rows(rows_out.write, numbered=batch_file is not None)
+    reads_input = any(parcel.message_file == STANDARD_INPUT for parcel in batch.parcels)
+    standard_input = read_standard_input() if reads_input else None
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
-        _run_loop(_deliver_all(batch, settings, log, rows, tell_dialogues=bool(verbose)))
+        _run_loop(_deliver_all(batch, standard_input, settings, log, rows, tell_dialogues=bool(verbose)))
     finally:
         rows_out.flush()
         if rows_out.lines_lost:
@@ -157,17 +162,23 @@ def _warn_of_settings(readings: Sequence[Settings], errors: LineWriter) -> None:
 
 
 async def _deliver_all(
-    batch: Batch, settings: Settings, observer: Observer, rows: Rows, *, tell_dialogues: bool
+    batch: Batch,
+    standard_input: Message | UnreadableMessage | None,
+    settings: Settings,
+    observer: Observer,
+    rows: Rows,
+    *,
+    tell_dialogues: bool,
 ) -> None:
     engine = Engine(settings, observer, tell_dialogues=tell_dialogues)
     engine.check()
     _check_nexthops(batch, engine)
     interruption = _Interruption(engine, observer)
-    shelf = MessageShelf(engine.clock.monotonic_seconds)
+    read = _make_reader(MessageShelf(engine.clock.monotonic_seconds).read, standard_input)
     begun: list[_Consignment] = []
 
     def begin(parcel: Parcel) -> list[_Portion]:
-        begun.append(_Consignment(len(begun), parcel, engine, rows, shelf))
+        begun.append(_Consignment(len(begun), parcel, engine, rows, read))
         return begun[-1].portions()
 
     def make_burst() -> Burst:
@@ -191,6 +202,13 @@ async def _deliver_all(
             consignment.break_off()
     finally:
         await engine.close()
+
+
+def _make_reader(read: Read, standard_input: Message | UnreadableMessage | None) -> Read:
+    """Who gives the message of a name."""
+    if standard_input is None:
+        return read
+    return lambda name: standard_input if name == STANDARD_INPUT else read(name)
 
 
 class _Interruption:
@@ -248,10 +266,10 @@ class _Door:
 class _Consignment:
     """A parcel on its way: its portions, and their outcomes until all are in."""
 
-    __slots__ = ("_engine", "_message", "_missing", "_outcomes", "_position", "_rows", "_shelf", "hand_over", "parcel")
+    __slots__ = ("_engine", "_message", "_missing", "_outcomes", "_position", "_read", "_rows", "hand_over", "parcel")
 
-    def __init__(self, position: int, parcel: Parcel, engine: Engine, rows: Rows, shelf: MessageShelf) -> None:
-        self._shelf = shelf
+    def __init__(self, position: int, parcel: Parcel, engine: Engine, rows: Rows, read: Read) -> None:
+        self._read = read
         self._position = position
         self.parcel = parcel
         self._engine = engine
@@ -277,10 +295,7 @@ class _Consignment:
         """The message, read when it is first needed."""
         if self._message is None:
             try:
-                if self.parcel.message_file == STANDARD_INPUT:
-                    self._message = _read_standard_input()
-                else:
-                    self._message = self._shelf.read(self.parcel.message_file)
+                self._message = self._read(self.parcel.message_file)
             except MissingInput as gone:
                 self._message = UnreadableMessage(str(gone))
         return self._message
@@ -302,13 +317,6 @@ class _Consignment:
             broken = BROKEN_OFF._replace(in_doubt=self._message is not None)
             outcomes = [outcome if outcome is not None else broken for outcome in self._outcomes]
             self._rows.add(self._position, self.parcel.given, outcomes, self.hand_over)
-
-
-def _read_standard_input() -> MemoryMessage:
-    try:
-        return MemoryMessage(sys.stdin.buffer.read())
-    except OSError as cause:
-        raise MissingInput(f"cannot read standard input: {cause.strerror}") from None
 
 
 class _Portion:
