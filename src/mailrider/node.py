@@ -32,6 +32,7 @@ from mailrider.queue.journal import Journal
 from mailrider.queue.office import Hands
 from mailrider.queue.runner import Runner
 from mailrider.queue.schedule import Schedule
+from mailrider.queue.share import ALONE, Part
 from mailrider.settings import Settings
 from mailrider.spool.files import SMALL_OCTETS
 from mailrider.spool.spool import NotAccepted, Spool, Submission
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
 class Works:
     """The part of a node that depends on its settings: it is replaced as a whole when they change."""
 
-    def __init__(self, settings: Settings, spool: Spool, journal: Journal, observer: Observer) -> None:
+    def __init__(
+        self, settings: Settings, spool: Spool, journal: Journal, observer: Observer, part: Part = ALONE
+    ) -> None:
         self.settings = settings
 
         def warn(text: str) -> None:
@@ -59,15 +62,18 @@ class Works:
         router = node_parts.make_router(settings, warn)
         schedule = Schedule(node_parts.make_schedule_terms(settings), clock.wall_seconds())
         self.schedule = schedule
-        self.dispatcher = Dispatcher(lambda service: node_parts.make_service_terms(settings, service), clock, observer)
+        self.dispatcher = Dispatcher(
+            lambda service: node_parts.make_service_terms(settings, service, part.workers), clock, observer
+        )
         self.runner = Runner(
             Hands(spool, site, schedule, journal, clock.wall_seconds),
             router,
             self.dispatcher,
             node_parts.Ways(self.engine, observer).find,
-            node_parts.make_runner_terms(settings),
+            node_parts.make_runner_terms(settings, part.workers),
             clock,
             observer,
+            node_parts.make_share(settings, router, part),
         )
         self._running: asyncio.Task[None] | None = None
 
@@ -97,8 +103,8 @@ class Works:
 class Node:
     """See the top of this file.  Use it as an asynchronous context manager.
 
-    `settings` as for `api.Agent`.  `spool`: another one than that of `queue_directory`.  Raises `WrongConfiguration` and
-    `SpoolTrouble` on entry.
+    `settings` as for `api.Agent`.  `spool`: another one than that of `queue_directory`.  `part`: which of several workers
+    on one queue it is; its spool must have a fellowship then.  Raises `WrongConfiguration` and `SpoolTrouble` on entry.
     """
 
     def __init__(
@@ -108,7 +114,9 @@ class Node:
         spool: Spool | None = None,
         journal: Journal | None = None,
         observer: Observer | None = None,
+        part: Part = ALONE,
     ) -> None:
+        self._part = part
         self._given = settings
         self._own_spool = spool is None
         self._spool = spool
@@ -132,7 +140,7 @@ class Node:
             self._spool = open_spool(settings, self._journal)
         await self._spool.__aenter__()
         try:
-            self._works = Works(settings, self._spool, self._journal, self._observer)
+            self._works = Works(settings, self._spool, self._journal, self._observer, self._part)
         except BaseException:
             await self._spool.__aexit__(None, None, None)
             raise
@@ -187,7 +195,7 @@ class Node:
         assert self._journal is not None
         assert self._observer is not None
         old = self.works
-        works = Works(settings, self.spool, self._journal, self._observer)
+        works = Works(settings, self.spool, self._journal, self._observer, self._part)
         old.runner.stop()
         self._works = works
         works.start(self._fail)

@@ -20,6 +20,7 @@ from mailrider.queue.portion import Way
 from mailrider.queue.routing import Route, Router, RoutingTerms
 from mailrider.queue.runner import NO_TRANSPORT, RunnerTerms
 from mailrider.queue.schedule import ScheduleTerms
+from mailrider.queue.share import Part, WorkShare
 from mailrider.queue.transcripts import send_transcript
 from mailrider.queue.window import WindowTerms
 from mailrider.settings import Settings
@@ -50,14 +51,19 @@ def make_schedule_terms(settings: Settings) -> ScheduleTerms:
     )
 
 
-def make_runner_terms(settings: Settings) -> RunnerTerms:
-    """How much is in memory, and what waits in any case."""
+def make_runner_terms(settings: Settings, workers: int = 1) -> RunnerTerms:
+    """How much is in memory of one worker, and what waits in any case."""
     return RunnerTerms(
         defer_transports=frozenset(settings.defer_transports),
-        messages_limit=settings.qmgr_message_active_limit,
-        recipients_limit=settings.qmgr_message_recipient_limit,
+        messages_limit=_divide(settings.qmgr_message_active_limit, workers),
+        recipients_limit=_divide(settings.qmgr_message_recipient_limit, workers),
         double_bounce_user=settings.double_bounce_sender.partition("@")[0],
     )
+
+
+def _divide(limit: int, workers: int) -> int:
+    """The part of a limit that one worker has."""
+    return -(-limit // workers)
 
 
 def make_router(settings: Settings, warn: Warn) -> Router:
@@ -153,8 +159,8 @@ def _read_templates(path: str, warn: Warn) -> Templates:
     return templates
 
 
-def make_service_terms(settings: Settings, service: str) -> ServiceTerms:
-    """Windows, paces and limits of a service (qmgr(8)).
+def make_service_terms(settings: Settings, service: str, workers: int = 1) -> ServiceTerms:
+    """Windows, paces and limits of a service (qmgr(8)), for one worker.
 
     With a rate delay deliveries go one at a time, whatever the limit says; a process limit counts only where master.cf
     gives it, since a delivery is no process here.
@@ -175,8 +181,29 @@ def make_service_terms(settings: Settings, service: str) -> ServiceTerms:
     return ServiceTerms(
         DestinationTerms(window, delay, rates.of_service(service, "destination_rate")),
         max(settings.of_service(service, "transport_rate_delay"), rates.of_service(service, "transport_rate")),
-        processes or settings.deliveries_limit,
+        processes or _divide(settings.deliveries_limit, workers),
     )
+
+
+def make_share(settings: Settings, router: Router, part: Part) -> WorkShare | None:
+    """What belongs to one worker; None where it is alone.
+
+    A transport with a rate, or with a process limit in master.cf, belongs to one worker as a whole: its limit counts over all
+    destinations.
+    """
+    if part.workers == 1:
+        return None
+    known: dict[str, bool] = {}
+
+    def is_whole(service: str) -> bool:
+        if service not in known:
+            agent = settings.services.delivery_agent(service)
+            known[service] = find_protocol(settings, service) is not None and bool(
+                make_service_terms(settings, service).interval_seconds or (agent is not None and agent.process_limit)
+            )
+        return known[service]
+
+    return WorkShare(router, is_whole, part)
 
 
 class Ways:

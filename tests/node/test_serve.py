@@ -151,15 +151,6 @@ def test_a_reload_puts_new_settings_into_effect_and_refuses_bad_ones(tmp_path: P
         site.wait_for(f"{queue_id}: removed")
 
 
-def test_more_workers_than_there_are_is_refused(tmp_path: Path) -> None:
-    site = Site(tmp_path, "")
-    node = site.start("--workers", "2")
-    assert node.wait(PATIENCE_SECONDS) == 64
-    assert node.stderr is not None
-    assert b"--workers" in node.stderr.read()
-    node.stderr.close()
-
-
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

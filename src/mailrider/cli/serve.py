@@ -18,7 +18,7 @@ from mailrider.cli.options import common_options
 @common_options
 @click.option(
     "--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Processes that share the work.  Only 1 is there.",
+    help="Processes that share the work, by destination."
 )  # fmt: skip
 def serve(directory: Path | None, overrides: tuple[str, ...], verbose: int, workers: int) -> None:
     """Run a node: keep mail in queue_directory, deliver it, retry it, return what cannot be delivered."""

@@ -10,22 +10,27 @@ import resource
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mailrider.cli.agent_loading import load_early
 from mailrider.cli.delivering import GARBAGE_THRESHOLD
-from mailrider.cli.privileges import drop, find_owner, make_folder
+from mailrider.cli.privileges import Owner, drop, find_owner, make_folder
 from mailrider.cli.systemd import notify_systemd, tell_reloading
-from mailrider.errors import MailriderError, WrongUsage
+from mailrider.cli.tlsrpt_rounds import ReportRounds
+from mailrider.errors import MailriderError
 from mailrider.intake.configuration import Intake
+from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.request import Transport
 from mailrider.node import Node
 from mailrider.node_parts import find_protocol, spool_folder
 from mailrider.observe.node_log import NodeLog, Stamp
 from mailrider.observe.outlets import LogFile, Outlet, StandardError, Syslog
 from mailrider.settings import Settings
-from mailrider.wiring import choose_configuration, read_settings
+
+if TYPE_CHECKING:
+    from mailrider.cli.serving_team import Team
 
 EX_SOFTWARE = 70
 CLOSING_SECONDS = 10.0
@@ -39,8 +44,6 @@ Reading = Callable[[], Settings]
 
 def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, workers: int) -> int:
     """Run a node; the exit code comes back when it has ended."""
-    if workers > 1:
-        raise WrongUsage("--workers: only one process can work on a queue in this version")
     chosen = choose_configuration(directory)
 
     def read() -> Settings:
@@ -54,18 +57,40 @@ def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, wo
     log = open_log(settings, outlet)
     try:
         make_folder(spool_folder(settings), owner)
+        if settings.tls_report_directory:
+            make_folder(Path(settings.tls_report_directory), owner, "tls_report_directory")
         if isinstance(outlet, LogFile) and owner is not None:
             outlet.give_to(owner.user_id, owner.group_id)
         _raise_descriptor_limit()
         _warn_of_settings(settings, log)
         _load_early(settings)
+        team = _prepare_team(settings, read, outlet, owner, workers) if workers > 1 else None
         doors = Intake(settings, log.tell_of_client)  # while there are rights to the ports and the private keys
         drop(owner)
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
-        return _run_loop(_Service(settings, read, log, outlet, doors))
+        return run_loop(team(log, doors) if team is not None else _Service(settings, read, log, outlet, doors))
     finally:
         outlet.flush()
+
+
+def _prepare_team(
+    settings: Settings, read: Reading, outlet: Outlet, owner: Owner | None, workers: int
+) -> Callable[[NodeLog, Intake], Team]:
+    """Fork the nursery, as long as there is nothing that must not be in it, and give what becomes the supervisor."""
+    from mailrider.cli.nursery import Nursery
+    from mailrider.cli.serving_team import Team
+    from mailrider.cli.serving_worker import Workplace, live
+
+    def prepare() -> None:
+        drop(owner)
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD)
+
+    outlet.flush()
+    place = Workplace(settings, read, outlet, workers)
+    nursery = Nursery(partial(live, place), prepare)
+    return lambda log, doors: Team(place, log, doors, nursery)
 
 
 def open_outlet(settings: Settings) -> Outlet:
@@ -126,13 +151,29 @@ def _warn_of_settings(settings: Settings, log: NodeLog) -> None:
         log.tell(f"warning: {warning}")
 
 
-def _run_loop(service: _Service) -> int:
+class Service(Protocol):
+    """What runs in the event loop of a process."""
+
+    async def run(self) -> int:
+        """Until it is told to stop, or cannot go on; the exit code."""
+
+
+def run_loop(service: Service) -> int:
+    """The life of a process."""
     try:
         import uvloop
     except ImportError:
         return asyncio.run(service.run())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(service.run())
+
+
+def tell_start(log: NodeLog, settings: Settings, doors: Intake, workers: int = 1) -> None:
+    """The node is ready."""
+    where = ", ".join(doors.places) or "no listener"
+    crew = f"{workers} workers, " if workers > 1 else ""
+    log.tell(f"daemon started -- mailrider, {crew}queue {settings.queue_directory}, {where}")
+    notify_systemd("READY=1", f"MAINPID={os.getpid()}")
 
 
 class _Service:
@@ -145,6 +186,7 @@ class _Service:
         self._log = log
         self._outlet = outlet
         self._reloading: asyncio.Task[None] | None = None
+        self._reports: ReportRounds | None = None
 
     async def run(self) -> int:
         """Until it is told to stop, or cannot go on."""
@@ -164,12 +206,13 @@ class _Service:
         async with node:
             assert node.failed is not None
             await self._doors.start(node.spool)
-            where = ", ".join(self._doors.places)
-            self._log.tell(f"daemon started -- mailrider, queue {self._settings.queue_directory}, {where or 'no listener'}")
-            notify_systemd("READY=1", f"MAINPID={os.getpid()}")
+            tell_start(self._log, self._settings, self._doors)
+            self._reports = ReportRounds(self._settings, node.spool, self._log.tell, self._log.warn)
+            self._reports.start()
             ends: list[asyncio.Future[Any]] = [stopping, node.failed]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             notify_systemd("STOPPING=1")
+            await self._reports.close()
             await self._doors.close(CLOSING_SECONDS)
             if self._reloading is not None:
                 await self._reloading
@@ -187,6 +230,8 @@ class _Service:
             settings = self._read()
             await node.reload(settings)
             self._doors.reload(settings)
+            if self._reports is not None:
+                self._reports.reload(settings)
             self._log.tell("reload: new settings in effect")
         except MailriderError as trouble:
             self._log.tell(f"warning: reload: {trouble}; the old settings stay in effect")
