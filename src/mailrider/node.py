@@ -88,16 +88,25 @@ class Works:
         self._running.add_done_callback(ended)
 
     async def finish(self, grace_seconds: float | None) -> None:
-        """End: what is under way may go on for so long (None: to its end)."""
+        """End: what is under way may go on for so long (None: to its end, until the node itself ends)."""
         self.runner.stop()
         if self._running is not None:
-            await asyncio.wait([self._running], timeout=grace_seconds)
+            try:
+                await asyncio.wait([self._running], timeout=grace_seconds)
+            except asyncio.CancelledError:
+                self.break_off()
+                raise
             if not self._running.done():
-                self.dispatcher.cancel()
+                self.break_off()
                 await asyncio.wait([self._running])
         await self.engine.close()
         if self.postmaster is not None:
             await self.postmaster.finish()
+
+    def break_off(self) -> None:
+        """What is under way goes back as it was, and what the storage refuses to record is given up."""
+        self.dispatcher.cancel()
+        self.runner.hurry()
 
 
 class Node:
@@ -165,7 +174,7 @@ class Node:
     def hurry(self) -> None:
         """Break off what is under way: its mail goes back as it was."""
         if self._ending is not None:
-            self._ending.dispatcher.cancel()
+            self._ending.break_off()
 
     def _fail(self, fault: BaseException) -> None:
         if self.failed is not None and not self.failed.done():

@@ -1,9 +1,12 @@
 """Acts for dockets: records what became of recipients in the spool, and writes notices.
 
 What is put in line is not waited for: a delivery goes on while the flush that makes the one before durable is still under way.
-Where the storage refuses, the same is tried again until it holds, with growing pauses, as long as the node runs; so a recipient
-that was served is not served again while the disk is full.  When the node ends before that, the recipient is as it was,
-and is served again by the next one.
+Where the storage refuses to record what is final, the same is tried again until it holds, with growing pauses, as long as the
+node runs, also when its settings are read anew; so a recipient that was served is not served again while the disk is full.
+When the node ends before that, the recipient is as it was, and is served again by the next one.
+
+A deferral that cannot be recorded is not tried again: the spool has its time in memory, and the recipient may be out again, or
+served, by the time there is room.  Nor is a warning: the next deferral will find that it is missing.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ class Desk:
         self._journal = hands.journal
         self._closed = closed
         self._errands: set[asyncio.Future[Any]] = set()
-        self._stopping = False
+        self._insisting: set[asyncio.Task[None]] = set()
+        self._hurried = False
         self.site = hands.site
         self.schedule = hands.schedule
         self.now_seconds = hands.now_seconds
@@ -59,7 +63,8 @@ class Desk:
 
     def defer(self, lease: Lease, numbers: list[int], outcome: Outcome, turn_seconds: float, in_doubt: InDoubt | None) -> None:
         """See `queue.docket.Office`."""
-        self._follow(lambda: self._spool.defer(lease, numbers, outcome, turn_seconds, in_doubt=in_doubt), lease)
+        change = lambda: self._spool.defer(lease, numbers, outcome, turn_seconds, in_doubt=in_doubt)  # noqa: E731
+        self._follow(change, lease, is_final=False)
 
     def doubt(self, lease: Lease, recipient: Recipient, number: int, in_doubt: InDoubt) -> None:
         """See `queue.docket.Office`."""
@@ -79,7 +84,7 @@ class Desk:
         """See `queue.docket.Office`."""
         first, *others = self._write(lease, Kind.DELAY, reports) or [None]
         notice = first and first[1]
-        self._follow(lambda: self._spool.warn(lease, numbers, notice), lease)
+        self._follow(lambda: self._spool.warn(lease, numbers, notice), lease, is_final=False)
         self._send(lease, first, [other for other in others if other is not None])
 
     def expired(self, lease: Lease) -> None:
@@ -142,8 +147,8 @@ class Desk:
 
     # What is in line
 
-    def _follow(self, change: Callable[[], Awaitable[Committed]], lease: Lease) -> None:
-        """Put a change in line, and look after it until it is durable."""
+    def _follow(self, change: Callable[[], Awaitable[Committed]], lease: Lease, *, is_final: bool = True) -> None:
+        """Put a change in line, and look after it until it is durable, or, if it is not final, until it is refused."""
         future = asyncio.ensure_future(change())
         self._errands.add(future)
 
@@ -154,14 +159,14 @@ class Desk:
             committed = ended.result()
             if committed is _REMOVED:
                 self._journal.removed(lease.message.queue_id)
-            elif committed is _FAILED and not self._stopping:
-                self._employ(self._try_again(change, lease))
+            elif committed is _FAILED and is_final and not self._hurried:
+                self._insist(change, lease)
 
         future.add_done_callback(done)
 
     async def _try_again(self, change: Callable[[], Awaitable[Committed]], lease: Lease) -> None:
         pause = RETRY_SECONDS
-        while not self._stopping:
+        while True:
             self._journal.warn(f"the queue cannot be written; trying again in {pause:.0f} s", lease.message.queue_id)
             await asyncio.sleep(pause)
             committed = await change()
@@ -171,21 +176,29 @@ class Desk:
                 return
             pause = min(pause * 2, RETRY_LIMIT_SECONDS)
 
-    def _employ(self, errand: Coroutine[Any, Any, None]) -> None:
+    def _insist(self, change: Callable[[], Awaitable[Committed]], lease: Lease) -> None:
+        task = self._employ(self._try_again(change, lease))
+        self._insisting.add(task)
+        task.add_done_callback(self._insisting.discard)
+
+    def _employ(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(errand)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+        return task
 
     @property
     def in_line(self) -> int:
         """Changes that are not durable yet."""
         return len(self._errands)
 
+    def hurry(self) -> None:
+        """The node ends: what the storage refuses is given up."""
+        self._hurried = True
+        for task in list(self._insisting):
+            task.cancel()
+
     async def close_down(self) -> None:
-        """Wait for what is in line; what the storage refuses now is given up."""
-        self._stopping = True
+        """Wait for what is in line."""
         while self._errands:
-            await asyncio.wait(list(self._errands), timeout=RETRY_SECONDS)
-            for errand in list(self._errands):
-                if isinstance(errand, asyncio.Task) and errand.get_coro().__name__ == "_try_again":  # type: ignore[union-attr]
-                    errand.cancel()
+            await asyncio.wait(list(self._errands))

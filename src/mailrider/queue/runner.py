@@ -110,6 +110,10 @@ class Runner:
             self._resting.cancel()
         self._dispatcher.stop()
 
+    def hurry(self) -> None:
+        """What the storage refuses to record is given up: the node ends, and the next one does it again."""
+        self._desk.hurry()
+
     def flush(self) -> None:
         """Dead destinations get another chance, and so do deferred transports, until all that is due has been looked at."""
         self._flushing = True
