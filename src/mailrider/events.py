@@ -116,6 +116,7 @@ class TlsJudged(NamedTuple):
     """How TLS went with a server of a destination that wants reports (RFC 8460).
 
     `record` is by what it asks for them.  `policy_type` is `tlsa`, `sts` or `no-policy-found`.  `result` is empty for success.
+    `sending_address` is from where we came.
     """
 
     wall_seconds: float
@@ -128,6 +129,7 @@ class TlsJudged(NamedTuple):
     server: Server
     result: str = ""
     detail: str = ""
+    sending_address: str = ""
 
 
 class SessionBlamed(NamedTuple):

@@ -150,3 +150,10 @@ def test_records(records: list[str], wanted: str) -> None:
     assert asyncio.run(find_report_record(ZoneResolver(Zone(records)), "d.test")) == wanted
 
 
+
+
+def test_where_we_came_from_is_told(tmp_path: Path) -> None:
+    (found,) = judge(tmp_path, ASKS)
+    assert found.sending_address == "127.0.0.1"
+    (found,) = judge(tmp_path, ASKS, tls=False)
+    assert (found.result, found.sending_address) == ("starttls-not-supported", "127.0.0.1")

@@ -42,6 +42,15 @@ def test_sessions_are_counted_by_policy_and_failure() -> None:
     assert reports[0].file_name("mx.us.test") == "mx.us.test!a.test!2026-03-01!2026-03-01.json.gz"
 
 
+def test_a_failure_says_from_where_we_came() -> None:
+    """RFC 8460 §4.4; journals of older releases do not know it."""
+    seen = [session(result="certificate-expired", sending="192.0.2.9"), session(result="certificate-expired")]
+    (report,) = make_reports(seen, "2026-03-01", REPORTER)
+    first, second = report.document["policies"][0]["failure-details"]
+    assert first["sending-mta-ip"] == "192.0.2.9"
+    assert "sending-mta-ip" not in second
+
+
 def test_reports_have_an_end() -> None:
     many = [session(policy=POLICY | {"policy-string": [str(number)]}) for number in range(POLICIES_LIMIT + 10)]
     failures = [session("validation-failure", detail=str(number)) for number in range(DETAILS_LIMIT + 10)]

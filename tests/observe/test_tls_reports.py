@@ -23,7 +23,7 @@ SERVER = Server("mx.dest.test", "192.0.2.1", 25, Family.IPV4)
 def judged(result: str = "", seconds: float = NOON) -> TlsJudged:
     return TlsJudged(
         seconds, "dest.test", "v=TLSRPTv1; rua=mailto:a@b", "sts", "dest.test", ("version: STSv1",), ("*.dest.test",), SERVER,
-        result, "why",
+        result, "why", "192.0.2.9",
     )  # fmt: skip
 
 
@@ -80,7 +80,8 @@ def test_a_datagram_is_what_libtlsrpt_sends() -> None:
         "dpv": "1", "d": "dest.test", "pr": "v=TLSRPTv1; rua=mailto:a@b",
         "policies": [{
             "policy-type": 2, "policy-domain": "dest.test", "policy-string": ["version: STSv1"], "mx-host": ["*.dest.test"],
-            "failure-details": [{"c": 204, "n": "mx.dest.test", "r": "192.0.2.1", "a": "why"}], "t": 1, "f": 1,
+            "failure-details": [{"c": 204, "s": "192.0.2.9", "n": "mx.dest.test", "r": "192.0.2.1", "a": "why"}],
+            "t": 1, "f": 1,
         }],
     }  # fmt: skip
     success = json.loads(make_datagram(judged()))["policies"][0]

@@ -35,6 +35,10 @@ LOGIN: Final = (
     "mailrider.sasl.scram", "mailrider.sasl.digest_md5", "mailrider.sasl.cram_md5", "mailrider.sasl.simple",
     "mailrider.sasl.ntlm", "mailrider.sasl.kerberos", "scramp.utils", "sqlite3", "hashlib", "spnego", "gssapi",
 )  # fmt: skip
+REPORTS: Final = (
+    "mailrider.dsn.tls_report", "mailrider.dsn.signature", "dkim", "gzip", "email.message", "email.policy",
+    "email.generator", "ssl",
+)  # fmt: skip
 TOKENS: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi")
 
 
@@ -48,6 +52,8 @@ def load_early(settings: Settings) -> None:
         names += LOGIN
         if any("token" in entry.name or "token" in entry.value for entry in settings.entries.values()):
             names += TOKENS
+    if settings.tls_report_send:
+        names += (*REPORTS, *TOKENS)
     for name in names:
         with suppress(ImportError):
             importlib.import_module(name)

@@ -37,15 +37,15 @@ def find_owner(name: str) -> Owner | None:
     raise WrongConfiguration(f"mail_owner = {name}: there is no such user, nor one called {NOBODY}")
 
 
-def make_folder(folder: Path, owner: Owner | None) -> None:
-    """Make the queue's folder where it is missing, and the owner's with everything of ours in it."""
+def make_folder(folder: Path, owner: Owner | None, title: str = "queue_directory") -> None:
+    """Make a folder where it is missing, and the owner's with everything of a queue in it.  `title` is its parameter."""
     try:
         if not folder.exists():
             folder.mkdir(parents=True, mode=FOLDER_MODE)
         if owner is not None:
             _give(folder, owner)
     except OSError as cause:
-        raise WrongConfiguration(f"queue_directory = {folder}: {cause.strerror or cause}") from None
+        raise WrongConfiguration(f"{title} = {folder}: {cause.strerror or cause}") from None
 
 
 def _give(folder: Path, owner: Owner) -> None:

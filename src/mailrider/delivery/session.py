@@ -34,10 +34,10 @@ from mailrider.events import (
 from mailrider.model import status as status_code
 from mailrider.model.request import DeliveryRequest
 from mailrider.model.server import Server
-from mailrider.model.tls import TlsFacts
+from mailrider.model.tls import TlsFacts, TlsLevel
 from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
-from mailrider.net.dial import DialFailure, dial
+from mailrider.net.dial import DialFailure, dial, find_own_address
 from mailrider.net.stream import SocketStream
 from mailrider.smtp.capabilities import Capabilities
 from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening
@@ -58,13 +58,14 @@ class Session:
     `login` is the identity of the credential that we logged in with, None where we did not.  `tls` is what TLS has shown, None
     in clear text; `channel` is the TLS connection itself, for channel bindings; `policy` is under which it was opened.
     `admitted`: the server has told what it can.  `transcript` is kept where the postmaster may want it.
+    `own_address` is from where we came, where TLS had a say.
     `may_fall_back`: mail that is caught in trouble here may be sent in clear; `falls_back`: some was caught.
     """
 
     __slots__ = (
         "admitted", "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for",
-        "login", "may_fall_back", "observer", "offered", "opened_seconds", "peer", "policy", "profile", "queue_id", "relay",
-        "server", "strictness", "tls", "transcript", "uses",
+        "login", "may_fall_back", "observer", "offered", "opened_seconds", "own_address", "peer", "policy", "profile",
+        "queue_id", "relay", "server", "strictness", "tls", "transcript", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +78,7 @@ class Session:
         self.observer = observer
         self.queue_id = ""
         self.opened_seconds = 0.0
+        self.own_address = ""
         self.uses = 0
         self.is_best_exchanger = False
         self.delays_dot = False
@@ -259,6 +261,8 @@ async def open_session(
     session.queue_id = request.queue_id
     session.keep(transcript)
     session.opened_seconds = loop.time()
+    if turn is not None and turn.policy.level is not TlsLevel.NONE:
+        session.own_address = find_own_address(dialled.socket)
     session.is_best_exchanger = is_best_exchanger
     connection.note = session.note
     terms = make_terms(

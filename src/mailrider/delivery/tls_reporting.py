@@ -84,10 +84,12 @@ class Reporting:
         record = await find_report_record(self._resolver, name)
         if not record:
             return None
+        session = opened if isinstance(opened, Session) else opened.session
         kind, policy_domain, strings, patterns = describe_policy(policy, name)
         return TlsJudged(
             wall_seconds=now_seconds, domain=name, record=record, policy_type=kind, policy_domain=policy_domain,
             policy_strings=strings, mx_patterns=patterns, server=server, result=verdict.result, detail=verdict.detail,
+            sending_address=session.own_address if session is not None else "",
         )  # fmt: skip
 
 

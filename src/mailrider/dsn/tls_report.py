@@ -1,9 +1,7 @@
 """TLS reports as text (RFC 8460 §4, §5.3): from sessions to one JSON document per destination and day, and the mail around it.
 
 Sessions come as the journal has them (`observe.tls_reports`).  Nothing here asks for the time: a report of the same sessions is
-the same report.
-
-Known fault: reports by mail are not signed with DKIM here, which RFC 8460 §3 wants; let the relay do that.
+the same report.  Signatures on reports by mail are made by `signature`.
 """
 
 from __future__ import annotations
@@ -26,6 +24,10 @@ DESTINATIONS_LIMIT = 10
 _RUA = re.compile(r";[ \t]*rua=([^;]*)")
 _ADDRESS = re.compile(r"mailto:([^\s<>\"?,%!]{1,64}@[A-Za-z0-9.-]{1,255})", re.IGNORECASE | re.ASCII)
 _URL = re.compile(r"https://[!-~]{1,1000}", re.IGNORECASE | re.ASCII)
+
+
+Detail = tuple[str, str, str, str, str]
+"""A kind of failure: the result, our address, the server and its address, and what else there is to say."""
 
 
 class Reporter(NamedTuple):
@@ -76,7 +78,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.record = ""
-        self.policies: dict[str, tuple[Json, dict[tuple[str, str, str, str], int], list[int]]] = {}
+        self.policies: dict[str, tuple[Json, dict[Detail, int], list[int]]] = {}
 
     def count(self, session: Mapping[str, Any]) -> None:
         self.record = str(session.get("record", ""))
@@ -88,8 +90,8 @@ class _Tally:
         result = str(session.get("result", ""))
         sums[bool(result)] += 1
         if result:
-            server, address, text = (str(session.get(name, "")) for name in ("server", "address", "detail"))
-            detail = (result, server, address, text)
+            ours, server, address, text = (str(session.get(name, "")) for name in ("sending", "server", "address", "detail"))
+            detail = (result, ours, server, address, text)
             if detail in failures or len(failures) < DETAILS_LIMIT:
                 failures[detail] = failures.get(detail, 0) + 1
 
@@ -115,9 +117,12 @@ def _conclude(domain: str, day: str, tally: _Tally, reporter: Reporter) -> Repor
     return Report(domain, day, tally.record, report_id, document)
 
 
-def _describe_failure(detail: tuple[str, str, str, str], count: int) -> Json:
-    result, server, address, text = detail
-    found: Json = {"result-type": result, "receiving-mx-hostname": server, "receiving-ip": address}
+def _describe_failure(detail: Detail, count: int) -> Json:
+    result, ours, server, address, text = detail
+    found: Json = {"result-type": result}
+    if ours:
+        found["sending-mta-ip"] = ours
+    found |= {"receiving-mx-hostname": server, "receiving-ip": address}
     found["failed-session-count"] = count
     return found | ({"additional-information": text} if text else {})
 

@@ -52,6 +52,15 @@ class Dialled(NamedTuple):
 _FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6, Family.UNIX: socket.AF_UNIX}
 
 
+def find_own_address(connected: socket.socket) -> str:
+    """Our end of a connection: a numeric address, empty where it has none."""
+    try:
+        name = connected.getsockname()
+    except OSError:
+        return ""
+    return str(name[0]).partition("%")[0] if isinstance(name, tuple) else ""
+
+
 async def dial(server: Server, terms: DialTerms) -> Dialled | DialFailure:
     """Connect to `server`."""
     if server.family is Family.UNIX and len(os.fsencode(server.address)) > UNIX_PATH_LIMIT_OCTETS:

@@ -32,7 +32,7 @@ LINE_LIMIT_OCTETS = 128 * 1024
 """A policy has 64 kB at most."""
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl", re.ASCII)
-_DATED = re.compile(r"\d{4}-\d{2}-\d{2}\.(jsonl|.+\.sent)\Z", re.ASCII)
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}\.(jsonl|.+\.(sent|offered))\Z", re.ASCII)
 
 _POLICY_CODES = {"tlsa": 1, "sts": 2, "no-policy-found": 9}
 _FAILURE_CODES = {
@@ -115,6 +115,7 @@ def describe(judged: TlsJudged) -> dict[str, Any]:
             "policy-domain": judged.policy_domain,
             "mx-host": list(judged.mx_patterns),
         },
+        "sending": judged.sending_address,
         "server": judged.server.host,
         "address": judged.server.address,
         "result": judged.result,
@@ -154,6 +155,8 @@ def make_datagram(judged: TlsJudged) -> bytes:
     if judged.result:
         failure: dict[str, Any] = {"c": _FAILURE_CODES.get(judged.result, 205), "n": judged.server.host}
         failure["r"] = judged.server.address
+        if judged.sending_address:
+            failure["s"] = judged.sending_address
         if judged.detail:
             failure["a"] = judged.detail
         policy["failure-details"] = [failure]

@@ -197,6 +197,22 @@ class Tls(Section, title="TLS"):
         "postmaster@$mydomain", "The address in reports, which is the sender of those that go by mail too.",
         since="", ours=True, in_effect=True,
     )  # fmt: skip
+    tls_report_send = Flag(
+        "no", "Let a node send the reports of each day by itself, to where the destinations want them.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_report_dkim_domain = Text(
+        "", "The domain that signs reports by mail (DKIM); empty means that of tls_report_contact.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_report_dkim_selector = Text(
+        "", "The selector of that signature.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
+    tls_report_dkim_key_file = Text(
+        "", "The private key of that signature, RSA in PEM, readable by the node; empty signs nothing.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
     smtp_tls_mta_sts = Flag(
         "no", "Fetch and obey MTA-STS policies (RFC 8461).",
         since="", ours=True, in_effect=True,
