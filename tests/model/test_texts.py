@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.errors import WrongUsage
-from mailrider.model.texts import SHOWN_CHARACTERS, check_text, clip, show
+from mailrider.model.texts import SHOWN_CHARACTERS, check_text, clip, hide_values, show
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
@@ -48,3 +48,26 @@ def test_a_value_of_any_size_has_room_in_a_sentence() -> None:
     for value in ("x" * 10_000, list(range(10_000)), deep, 10**1000, {"a": "b" * 10_000}):
         assert len(show(value)) < 4 * SHOWN_CHARACTERS
     assert show("a") == "'a'"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "hidden"),
+    [
+        ("texthash:/etc/passwords: cannot read /etc/passwords", "texthash:/etc/passwords: cannot read /etc/passwords"),
+        ("inline:{a=b:hush}", "inline:{***}"),
+        ("inline:{{a=b:hush}, {c=d:hush}}", "inline:{***}, {***}}"),
+        ("inline:{a=b:hush", "inline:{***}"),
+        ("inline:a=b:hush: \"hush\" does not begin with a {", 'inline:***: "***" does not begin with a {***}'),
+        ("proxy:static:hush", "proxy:static:***"),
+        ("static:hu sh", "static:***"),
+        ('unionmap:{static:hush}: missing "hush', 'unionmap:{***}: missing "***"'),
+    ],
+)
+def test_tables_of_passwords_are_told_without_them(sentence: str, hidden: str) -> None:
+    assert hide_values(sentence) == hidden
+    assert "hush" not in hide_values(sentence)
+
+
+@given(st.text(alphabet='ab{}":, =', max_size=20), st.text(alphabet='ab{}":, =', max_size=20))
+def test_no_table_in_braces_shows_its_beginning(before: str, after: str) -> None:
+    assert "hush" not in hide_values(f"inline:{{x={before.replace('}', '')}hush{after}")

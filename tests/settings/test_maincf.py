@@ -49,6 +49,11 @@ def test_the_last_definition_wins_with_a_warning_where_it_differs() -> None:
     assert parsed.warnings == ("main.cf, line 2: overriding earlier entry: a=1",)
 
 
+def test_an_earlier_password_is_not_shown() -> None:
+    parsed = parse_main_cf("intake_password_maps = inline:{a=hush}\nintake_password_maps = texthash:/x\n", "main.cf")
+    assert parsed.warnings == ("main.cf, line 2: overriding earlier entry: intake_password_maps=inline:{***}",)
+
+
 def test_a_continuation_of_nothing_is_ignored_with_a_warning() -> None:
     parsed = parse_main_cf("# c\n a = 1\n  more\nb = 2\n", "main.cf")
     assert list(parsed.entries) == ["b"]

@@ -196,6 +196,15 @@ def test_a_host_name_that_cannot_be_used_is_a_problem_of_the_default() -> None:
     ]
 
 
+def test_messages_show_no_passwords() -> None:
+    wrong = make("a = hush\nsmtp_sasl_password_maps = inline:{a=b:hush\nlmtp_sasl_password_maps = inline:{a=$a\n")
+    told = list(wrong.problems())
+    assert len(told) == 2
+    assert "smtp_sasl_password_maps = inline:{***}: expected" in told[0]
+    (told_too,) = make("smtp_sasl_password_maps = static:{hush${a hush\n").problems()
+    assert "hush" not in "".join([*told, told_too])
+
+
 def test_messages_show_no_control_characters_and_end() -> None:
     settings = make(f"relayhost = \x1b[1m${{a\nsmtp_rset_timeout = {'9' * 5000}\n")
     for problem in settings.problems():

@@ -71,3 +71,29 @@ def test_a_table_may_be_defined_in_main_cf(tmp_path: Path) -> None:
     assert maps.find("other") is None
     with pytest.raises(WrongConfiguration, match="not read here"):
         open_maps("some_maps", "sqlite:mine")
+
+
+PASSWORD_MAPS = "smtp_sasl_password_maps"
+
+
+@pytest.mark.parametrize(
+    "text", ["inline:{{a=b:hush}}x", "inline:{a=b:hush,c}", "inline:b:hush", "unionmap:{hush}", "inlin:{a=hush}", "randmap:hush"]
+)
+def test_a_password_in_main_cf_is_in_no_message(text: str) -> None:
+    with pytest.raises(WrongConfiguration, match=PASSWORD_MAPS) as caught:
+        open_maps(PASSWORD_MAPS, text)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_password_in_main_cf_is_in_no_trouble_of_a_lookup() -> None:
+    maps = open_maps(PASSWORD_MAPS, "pipemap:{inline:{a=hush},fail:x}")
+    with pytest.raises(TableTrouble) as caught:
+        maps.find("a")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_password_in_main_cf_is_in_no_warning() -> None:
+    heard: list[str] = []
+    open_maps(PASSWORD_MAPS, "regexp:{{/[hush/ x}}", warn=heard.append)
+    assert heard
+    assert "hush" not in "".join(heard)

@@ -10,6 +10,10 @@ from mailrider.errors import WrongUsage
 SHOWN_CHARACTERS = 80
 """A sentence with a longer value in it is not read."""
 
+_BRACES = re.compile(r"\{[^}]*(?:\}|$)")
+_QUOTES = re.compile(r'"[^"]*(?:"|$)')
+_BARE_TABLE = re.compile(r"\b(inline|static|randmap):(?!\{)\S.*?(?=: |$)")
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -42,3 +46,15 @@ def show(value: object) -> str:
     shown = reprlib.Repr()
     shown.maxstring = shown.maxother = shown.maxlong = SHOWN_CHARACTERS
     return clip(shown.repr(value))
+
+
+def hides_values(name: str) -> bool:
+    """Whether the tables of a parameter hold passwords, which may stand in main.cf itself (`inline:{...}`)."""
+    return "password" in name
+
+
+def hide_values(sentence: str) -> str:
+    """A sentence about such tables without what they hold: `inline:{***}`.  The names of files stay."""
+    if not any(kind in sentence for kind in ("{", "inline:", "static:", "randmap:")):
+        return sentence
+    return _QUOTES.sub('"***"', _BARE_TABLE.sub(r"\1:***", _BRACES.sub("{***}", sentence)))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailrider.errors import WrongConfiguration, WrongUsage
+from mailrider.model.texts import hide_values, hides_values
 from mailrider.settings.lines import LINE_LIMIT_CHARACTERS, SPACE, join_lines, quote, read_text
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def parse_main_cf(text: str, path: str) -> MainCf:
         entry = _parse_line(line, path, number)
         old = entries.get(entry.name)
         if old is not None and old.value != entry.value:
-            warnings.append(f"{entry.place}: overriding earlier entry: {old.name}={old.value}")
+            value = hide_values(old.value) if hides_values(old.name) else old.value
+            warnings.append(f"{entry.place}: overriding earlier entry: {old.name}={value}")
         entries[entry.name] = entry
         if len(entries) > ENTRIES_LIMIT:
             raise WrongConfiguration(f"{entry.place}: more than {ENTRIES_LIMIT} parameters")

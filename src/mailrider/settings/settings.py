@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
 
 from mailrider.errors import BrokenPromise, WrongConfiguration
 from mailrider.model.request import Transport
+from mailrider.model.texts import hide_values, hides_values
 from mailrider.settings.catalogue import Catalogue
 from mailrider.settings.catalogue.connections import Pace
 from mailrider.settings.expansion import expand
@@ -238,16 +239,16 @@ class Settings(Catalogue):
         try:
             return expand(raw, self.raw_text)
         except WrongConfiguration as error:
-            raise WrongConfiguration(f"{self._cite(name)}: {error}") from None
+            reason = hide_values(str(error)) if hides_values(name) else error
+            raise WrongConfiguration(f"{self._cite(name)}: {reason}") from None
 
     def _cite(self, name: str) -> str:
         """A setting as an error message shows it: with file and line, or as an option, or as a default."""
         entry = self._entry(name)
         if entry is None:
             return f"{name} = {_show(self.default_text(name) or '')} (the default)"
-        if not entry.line:
-            return f"-o {name}={_show(entry.value)}"
-        return f"{entry.place}: {name} = {_show(entry.value)}"
+        value = _show(hide_values(entry.value) if hides_values(name) else entry.value)
+        return f"{entry.place}: {name} = {value}" if entry.line else f"-o {name}={value}"
 
     def _compute(self, name: str) -> str:
         """Defaults that depend on the host; empty where one is asked for while it is being found."""
@@ -293,7 +294,8 @@ class Settings(Catalogue):
         try:
             return parameter.parse(text)
         except WrongValue as error:
-            meant = "" if self.raw_text(name) == text else f" (that is, {_show(text) or 'nothing'})"
+            shown = _show(hide_values(text) if hides_values(name) else text) or "nothing"
+            meant = "" if self.raw_text(name) == text else f" (that is, {shown})"
             raise WrongConfiguration(f"{self._cite(name)}{meant}: expected {error}") from None
 
     @overload

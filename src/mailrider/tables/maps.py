@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mailrider.errors import TableTrouble, WrongConfiguration
+from mailrider.model.texts import hide_values, hides_values
 from mailrider.tables.braces import split_members
 from mailrider.tables.logical_lines import Warn, quote_beginning
 from mailrider.tables.opening import open_table
@@ -44,6 +45,19 @@ class Maps:
         return None
 
 
+class SecretMaps(Maps):
+    """Tables whose trouble is told without what they hold."""
+
+    __slots__ = ()
+
+    def find(self, key: str, *, partial: bool = False) -> str | None:
+        """See `Maps`."""
+        try:
+            return super().find(key, partial=partial)
+        except TableTrouble as trouble:
+            raise TableTrouble(hide_values(str(trouble))) from None
+
+
 def open_maps(
     title: str,
     text: str,
@@ -55,10 +69,14 @@ def open_maps(
     """Open the tables of a list, separated by commas and blanks; see `opening.open_table` for the rest.
 
     `title` is the parameter, for messages; `find_parameter` knows main.cf, see `source.Surroundings`.  An empty list is no
-    error.  Raises `WrongConfiguration`.
+    error.  What tables of passwords hold is in no message, even where they are written out in main.cf.  Raises
+    `WrongConfiguration`.
     """
-    surroundings = Surroundings(warn, now_seconds, find_parameter=find_parameter)
+    secret = hides_values(title)
+    tell = (lambda sentence: warn(hide_values(sentence))) if secret else warn
+    surroundings = Surroundings(tell, now_seconds, find_parameter=find_parameter)
     try:
-        return Maps(title, [open_table(member, surroundings=surroundings) for member in split_members(text)])
+        tables = [open_table(member, surroundings=surroundings) for member in split_members(text)]
     except WrongConfiguration as trouble:
-        raise WrongConfiguration(f"{title}: {trouble}") from None
+        raise WrongConfiguration(f"{title}: {hide_values(str(trouble)) if secret else trouble}") from None
+    return SecretMaps(title, tables) if secret else Maps(title, tables)
