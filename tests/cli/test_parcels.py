@@ -340,7 +340,7 @@ def test_a_batch_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.Monk
         ('"b;notify=never"@c', {"address": '"b;notify=never"@c'}),
         ('"b\\";notify=x"@c;notify=delay', {"address": '"b\\";notify=x"@c', "notify": ["delay"]}),
         ('"b;notify=never', {"address": '"b', "notify": ["never"]}),
-        ("b@c;other=x", {"address": "b@c;other=x"}),
+        ('"b;other=x"@c', {"address": '"b;other=x"@c'}),
         ("", {"address": ""}),
         (";notify=", {"address": "", "notify": [""]}),
     ],
@@ -349,9 +349,18 @@ def test_a_recipient_argument(argument: str, recipient: dict[str, Any]) -> None:
     assert parse_recipient_argument(argument) == recipient
 
 
+@pytest.mark.parametrize("argument", ["b@c;other=x", "b@c;notifiy=never", "b@c; notify=never", "b@c;;notify=never", "b@c;x"])
+def test_a_misspelt_wish_does_not_become_part_of_the_address(argument: str) -> None:
+    with pytest.raises(WrongUsage, match=r"expected notify=\.\.\. or orcpt="):
+        parse_recipient_argument(argument)
+
+
 @given(st.text())
 def test_any_recipient_argument_can_be_taken_apart(argument: str) -> None:
-    recipient = parse_recipient_argument(argument)
+    try:
+        recipient = parse_recipient_argument(argument)
+    except WrongUsage:
+        return
     assert argument.startswith(recipient["address"])
     assert set(recipient) <= {"address", "notify", "orcpt"}
 
@@ -360,3 +369,5 @@ def test_client_arguments() -> None:
     assert parse_client_arguments(["NAME=x=y", "helo="]) == {"name": "x=y", "helo": ""}
     with pytest.raises(WrongUsage, match="--xforward name: expected NAME=VALUE"):
         parse_client_arguments(["name"])
+    with pytest.raises(WrongUsage, match="--xforward Name=b: name is given twice"):
+        parse_client_arguments(["name=a", "Name=b"])

@@ -176,10 +176,17 @@ def _read_options(request: dict[str, Any], parcel: Parcel) -> Parcel:
 
 
 def parse_recipient_argument(argument: str) -> dict[str, Any]:
-    """`ADDR[;notify=...][;orcpt=type;addr]` as a recipient of a batch; `orcpt=` comes last."""
+    """`ADDR[;notify=...][;orcpt=type;addr]` as a recipient of a batch; `orcpt=` comes last.
+
+    Raises `WrongUsage` for anything else behind a semicolon: no domain has one, and a misspelt wish must not become part of
+    the address.
+    """
     start = _skip_quoted(argument)
     match = _OPTION.search(argument, start)
     recipient: dict[str, Any] = {"address": argument[: match.start()] if match else argument}
+    _, semicolon, unknown = recipient["address"][start:].rpartition("@")[2].partition(";")
+    if semicolon:
+        raise WrongUsage(f"--recipient {clip(argument)}: unknown wish {show(unknown)}, expected notify=... or orcpt=...")
     while match:
         name, begin = match.group(1).lower(), match.end()
         match = None if name == "orcpt" else _OPTION.search(argument, begin)
@@ -264,6 +271,8 @@ def parse_client_arguments(arguments: Sequence[str]) -> dict[str, str]:
         name, equals, value = argument.partition("=")
         if not equals:
             raise WrongUsage(f"--xforward {clip(argument)}: expected NAME=VALUE")
+        if name.lower() in client:
+            raise WrongUsage(f"--xforward {clip(argument)}: {name.lower()} is given twice")
         client[name.lower()] = value
     return client
 

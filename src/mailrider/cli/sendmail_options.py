@@ -202,9 +202,13 @@ def _parse_notify(value: str) -> Notify:
 def _take_send_option(options: SendmailOptions, value: str) -> None:
     """`-O name=value`: two of Postfix 3.11; all others are those of another program."""
     name, _, said = value.lower().partition("=")
-    if name == "requiretls" and said in ("yes", "no"):
+    if name not in ("requiretls", "smtputf8"):
+        return
+    if said not in ("yes", "no"):
+        raise WrongUsage(f"sendmail: -O {value}: expected {name}=yes or {name}=no")
+    if name == "requiretls":
         options.requiretls = said == "yes"
-    elif name == "smtputf8" and said in ("yes", "no"):
+    else:
         options.smtputf8 = said == "yes"
 
 
