@@ -77,7 +77,7 @@ PASSWORD_MAPS = "smtp_sasl_password_maps"
 
 
 @pytest.mark.parametrize(
-    "text", ["inline:{{a=b:hush}}x", "inline:{a=b:hush,c}", "inline:b:hush", "unionmap:{hush}", "inlin:{a=hush}", "randmap:hush"]
+    "text", ["inline:{{a=b:hush}}x", "inline:{a=b:hush,c}", "inline:b:hush", "unionmap:{hush}", "inlin:{hush}", "randmap:hush"]
 )
 def test_a_password_in_main_cf_is_in_no_message(text: str) -> None:
     with pytest.raises(WrongConfiguration, match=PASSWORD_MAPS) as caught:
