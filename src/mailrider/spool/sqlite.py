@@ -28,6 +28,7 @@ from mailrider.spool.arrival import key_for, times_of
 from mailrider.spool.changes import Change, Debt, Deferral, Doubt
 from mailrider.spool.fellowship import Candidate, Fellowship, SharedLeaseBook
 from mailrider.spool.files import Files
+from mailrider.spool.gate import Gate
 from mailrider.spool.gathering import Gathered, gather_content
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.leasing import Leasing, Wanted, key_of_lease, make_lease
@@ -99,7 +100,12 @@ class SqliteSpool:
         self._book = LeaseBook() if fellows is None else SharedLeaseBook(fellows)
         is_visitor = fellows is None and not sweeps
         self._writer = Writer(
-            self._connect, self._files.has_room, self._remove_file, self._finished, leaves_marks=is_visitor
+            self._connect,
+            self._files.has_room,
+            self._remove_file,
+            self._finished,
+            gate=Gate((folder, self._files.folder)),
+            leaves_marks=is_visitor,
         )
         self._lease_lock = asyncio.Lock()
         self._stirred = asyncio.Event()

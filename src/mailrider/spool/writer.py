@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from mailrider.errors import SpoolTrouble
 from mailrider.spool.changes import Change, carry_out
+from mailrider.spool.gate import Gate
 from mailrider.spool.spool import Unaccepted
 from mailrider.spool.sqlite_schema import LEAVE_MARK
 
@@ -77,7 +78,8 @@ class Writer:
 
     `connect` opens the connection.  `has_room` says whether new messages may come in at all.  `remove_file` is called with
     the key of a message whose text was a file, after the message is gone.  `finished` is called in the thread with the answers
-    of each group; it must hand them to the event loop.  `leaves_marks`: new mail is counted as that of a visitor.
+    of each group; it must hand them to the event loop.  `gate`: where processes take turns.  `leaves_marks`: new mail is
+    counted as that of a visitor.
 
     `disturbed` is set when somebody else has written to the same file; whoever has seen that clears it.
     """
@@ -89,8 +91,10 @@ class Writer:
         remove_file: Callable[[int], None],
         finished: Callable[[Answers], None],
         *,
+        gate: Gate | None = None,
         leaves_marks: bool = False,
     ) -> None:
+        self._gate = gate
         self._leaves_marks = leaves_marks
         self._connect = connect
         self._has_room = has_room
@@ -109,6 +113,8 @@ class Writer:
             self._connection = self._connect()
         except sqlite3.Error as cause:
             raise SpoolTrouble(f"cannot open the queue: {cause}") from None
+        if self._gate is not None:
+            self._gate.open()
         self._thread.start()
 
     def stop(self) -> None:
@@ -128,6 +134,8 @@ class Writer:
                 self._finished(self._work(wanted))
         if self._connection is not None:
             self._connection.close()
+        if self._gate is not None:
+            self._gate.close()
 
     def _work(self, jobs: Sequence[Job]) -> Answers:
         answers: Answers = []
@@ -180,6 +188,9 @@ class Writer:
 
     def _transact(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         """What `action` returns, once it is durable, or a `Failure`."""
+        gate = self._gate
+        if gate is not None:
+            gate.enter()
         try:
             if self._connection is None:
                 self._connection = self._connect()
@@ -190,6 +201,9 @@ class Writer:
         except Exception as cause:  # whatever it is, this thread must go on
             self._recover(cause)
             return explain_failure(cause)
+        finally:
+            if gate is not None:
+                gate.leave()
         return answer
 
     def _look_for_others(self, connection: sqlite3.Connection) -> None:
