@@ -40,9 +40,6 @@ COMMANDS = {
     "tlsrpt": ("mailrider.cli.tlsrpt", "write or send TLS reports"),
 }
 
-PLANNED: tuple[str, ...] = ()
-"""Commands that are not there yet: named, and refused."""
-
 _SHARED_OPTIONS = ("-c", "-o", "-v", "--service")
 """What may stand before the name of a command."""
 
@@ -62,8 +59,6 @@ class _Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in PLANNED:
-            raise errors.WrongUsage(f"the command {cmd_name} is not there yet")
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
