@@ -129,6 +129,37 @@ def test_what_is_not_there(queue: Queue) -> None:
     assert queue.ids[0] in out
 
 
+def test_a_list_of_what_is_not_there(queue: Queue) -> None:
+    assert queue.run("list", "NOQUEUE") == (69, "", "mailrider queue: no message NOQUEUE in the queue\n")
+    code, out, err = queue.run("list", "NOQUEUE", queue.ids[0], "--json")
+    assert (code, json.loads(out)["queue_id"], err) == (69, queue.ids[0], "mailrider queue: no message NOQUEUE in the queue\n")
+    assert queue.run("list", "--domain", "z.example") == (0, "no message in the queue fits\n", "")
+    code, out, err = queue.run("list", "--domain", "z.example", queue.ids[0])
+    assert (code, out, err) == (69, "", f"mailrider queue: no message {queue.ids[0]} in the queue fits\n")
+
+
+def test_an_empty_queue(queue: Queue) -> None:
+    queue.run("delete", "--all")
+    assert queue.run("list") == (0, "Mail queue is empty\n", "")
+    assert queue.run("list", "--json") == (0, "", "")
+
+
+def test_a_look_as_json(queue: Queue) -> None:
+    (told,) = queue.run_json("top", "--once")
+    assert (told["messages"], told["on_hold_messages"]) == (3, 1)
+    queue.run("hold", "--all")
+    (stats,) = queue.run_json("stats")
+    assert {domain["next_due_seconds"] for domain in stats["domains"]} == {None}
+
+
+@pytest.mark.parametrize("interval", ["nan", "inf", "0.1", "x"])
+def test_an_interval_is_a_time(queue: Queue, interval: str) -> None:
+    code, out, err = queue.run("top", "--interval", interval)
+    assert (code, out) == (64, "")
+    assert "--interval" in err
+    assert "number of seconds" in err or "range" in err
+
+
 def test_explanations(queue: Queue) -> None:
     new, held, late = (queue.run_json("explain", identity)[0] for identity in queue.ids)
     assert {one["state"] for one in new["recipients"]} == {"due"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mailrider.cli.options import common_options
+from mailrider.cli.options import WholeNumber, common_options
 
 
 @click.command("deliver", short_help="deliver one message, or a batch, now and without a queue")
@@ -36,7 +36,7 @@ from mailrider.cli.options import common_options
 @click.option("--requiretls", is_flag=True, help="REQUIRETLS was asked for at submission (RFC 8689).")
 @click.option("--queue-id", metavar="ID", help="The id in log lines.")
 @click.option("--verify", is_flag=True, help="Probe the recipients; send no message.")
-@click.option("--age", type=click.IntRange(min=0), metavar="SECONDS", help="How long the message has been queued.")
+@click.option("--age", type=WholeNumber(min=0), metavar="SECONDS", help="How long the message has been queued.")
 @click.option("--xforward", metavar="NAME=VALUE", multiple=True, help="Attribute of the submitting client; may be repeated.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Log lines.")
 @click.option("--batch", metavar="FILE", type=click.Path(), help="Deliver the requests in a JSON file instead.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mailrider.cli.options import common_options
+from mailrider.cli.options import SecondsRange, common_options
 
 if TYPE_CHECKING:
     from mailrider.settings import Settings
@@ -35,7 +35,7 @@ WIDTH_CHARACTERS = 1000
 @click.option("--sender", metavar="ADDR", default="", help="Envelope sender, where logins depend on it.")
 @click.option("--no-connect", is_flag=True, help="Ask name servers and policy hosts only; connect to no mail server.")
 @click.option(
-    "--timeout", "timeout_seconds", type=click.FloatRange(min=0.1), default=60.0, show_default=True, metavar="SECONDS",
+    "--timeout", "timeout_seconds", type=SecondsRange(min=0.1), default=60.0, show_default=True, metavar="SECONDS",
     help="How long one mail server may take, all in all.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a tree.")

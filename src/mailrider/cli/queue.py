@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mailrider.cli.options import common_options
+from mailrider.cli.options import SecondsRange, WholeNumber, common_options
 
 Given = tuple[Path | None, tuple[str, ...]]
 """The directory with main.cf, and overrides."""
@@ -101,22 +101,26 @@ def explain(given: Given, **rest: Any) -> int:
 
 
 @queue.command("stats")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many domains to show.")
+@click.option("--limit", type=WholeNumber(min=1), default=20, show_default=True, help="How many domains to show.")
 @json_option
 @with_settings
 def stats(given: Given, **rest: Any) -> int:
-    """Count the mail, in all and by domain."""
+    """Count the mail, in all and by domain.  Times in JSON are seconds since 1970."""
     from mailrider.cli.queue_run import run_stats
 
     return run_stats(given, **rest)
 
 
 @queue.command("top")
-@click.option("--interval", type=click.FloatRange(min=0.2), default=2.0, show_default=True, help="Seconds between looks.")
+@click.option("--interval", type=SecondsRange(min=0.2), default=2.0, show_default=True, help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Show it once and end.")
+@json_option
 @with_settings
 def top(given: Given, **rest: Any) -> int:
-    """Watch the queue: counts, rates and the largest destinations, until interrupted."""
+    """Watch the queue: counts, rates and the largest destinations, until interrupted.
+
+    --json prints one object a look, with the keys of `stats`.
+    """
     from mailrider.cli.queue_top import run_top
 
     return run_top(given, **rest)

@@ -33,6 +33,8 @@ EX_UNAVAILABLE = 69
 EVERYTHING = "ALL"
 """As an id: every message, as for postsuper(1)."""
 
+NOTHING_FITS = "no message in the queue fits"
+
 FIRST_PAGE = 50
 """Small, so that the first lines are there at once."""
 
@@ -103,7 +105,9 @@ def list_as_postqueue(settings: Settings) -> int:
 async def _list(spool: Spool, selection: Selection, *, as_json: bool) -> int:
     count = size = 0
     now = time.time()
+    missing = dict.fromkeys(selection.queue_ids)
     async for message in _pages(spool, selection):
+        missing.pop(message.queue_id, None)
         if as_json:
             click.echo(json.dumps(message_as_json(message, now)))
             continue
@@ -113,9 +117,13 @@ async def _list(spool: Spool, selection: Selection, *, as_json: bool) -> int:
             click.echo(line)
         count += 1
         size += message.size_octets
-    if not as_json:
-        click.echo(f"-- {size // 1024} Kbytes in {count} Request{'s' if count > 1 else ''}." if count else EMPTY)
-    return EX_OK
+    if count:
+        click.echo(f"-- {size // 1024} Kbytes in {count} Request{'s' if count > 1 else ''}.")
+    elif not as_json and not missing:
+        click.echo(EMPTY if selection == ALL else NOTHING_FITS)
+    for queue_id in missing:
+        _complain(f"no message {queue_id} in the queue" + (" fits" if await spool.show(queue_id) else ""))
+    return EX_UNAVAILABLE if missing else EX_OK
 
 
 def run_show(given: Given, ids: tuple[str, ...], *, content: bool, as_json: bool) -> int:

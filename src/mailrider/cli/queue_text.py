@@ -163,9 +163,12 @@ def message_lines(message: StoredMessage, now_seconds: float) -> list[str]:
 
 
 def counts_as_json(counts: Stats) -> dict[str, Any]:
-    """Counts, with every domain."""
+    """Counts, with every domain; no time comes for what is on hold."""
     told = counts._asdict()
-    told["domains"] = [count._asdict() for count in counts.domains]
+    told["domains"] = [
+        count._asdict() | ({"next_due_seconds": None} if count.next_due_seconds >= HELD_SECONDS else {})
+        for count in counts.domains
+    ]
     return told
 
 

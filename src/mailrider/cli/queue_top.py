@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING
 
+import click
+
 from mailrider.cli.queue import Given
 from mailrider.cli.queue_run import EX_OK, settings_of
-from mailrider.cli.queue_text import tell_duration
+from mailrider.cli.queue_text import counts_as_json, tell_duration
 from mailrider.observe.printable import make_printable
 from mailrider.spool.opening import open_existing_spool
 from mailrider.spool.spool import HELD_SECONDS, Stats
@@ -20,10 +23,21 @@ ROWS = 20
 """Domains on the screen."""
 
 
-def run_top(given: Given, interval: float, *, once: bool) -> int:
+def run_top(given: Given, interval: float, *, once: bool, as_json: bool) -> int:
     """Show the queue every `interval` seconds."""
     settings = settings_of(given)
-    return asyncio.run(_watch(settings.queue_directory, interval, once=once))
+    watch = _print_json if as_json else _watch
+    return asyncio.run(watch(settings.queue_directory, interval, once=once))
+
+
+async def _print_json(queue_directory: str, interval_seconds: float, *, once: bool) -> int:
+    """One object a look, for programs."""
+    async with open_existing_spool(queue_directory) as spool:
+        while True:
+            click.echo(json.dumps(counts_as_json(await spool.stats())))
+            if once:
+                return EX_OK
+            await asyncio.sleep(interval_seconds)
 
 
 async def _watch(queue_directory: str, interval_seconds: float, *, once: bool) -> int:
