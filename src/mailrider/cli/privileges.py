@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mailrider.errors import WrongConfiguration
+from mailrider.settings.catalogue import Catalogue
+from mailrider.spool.sqlite import DATABASE_NAME
 
 NOBODY = "nobody"
+QUEUE = "queue_directory"
+HARMLESS = frozenset({"content", "lost+found"})
+"""What may be in a folder that is to become a queue."""
+
 FOLDER_MODE = 0o700
 """The queue is nobody else's to read; `mailrider sendmail` of other users comes by its own door."""
 
@@ -23,10 +29,14 @@ class Owner(NamedTuple):
 
 
 def find_owner(name: str) -> Owner | None:
-    """The user `name`, or `nobody` where there is none; None where we are not root and stay who we are."""
+    """The user `name`; None where we are not root and stay who we are.
+
+    `nobody` takes the place of the default where that does not exist, and of nobody else: who names a user means him.
+    """
     if os.geteuid() != 0:
         return None
-    for candidate in (name, NOBODY):
+    usual = name == Catalogue.mail_owner.default
+    for candidate in (name, NOBODY) if usual else (name,):
         try:
             entry = pwd.getpwnam(candidate)
         except KeyError:
@@ -34,18 +44,32 @@ def find_owner(name: str) -> Owner | None:
         if entry.pw_uid == 0:
             raise WrongConfiguration(f"mail_owner = {candidate}: a node does not run as root")
         return Owner(candidate, entry.pw_uid, entry.pw_gid)
-    raise WrongConfiguration(f"mail_owner = {name}: there is no such user, nor one called {NOBODY}")
+    raise WrongConfiguration(f"mail_owner = {name}: there is no such user{f', nor one called {NOBODY}' if usual else ''}")
 
 
-def make_folder(folder: Path, owner: Owner | None, title: str = "queue_directory") -> None:
-    """Make a folder where it is missing, and the owner's with everything of a queue in it.  `title` is its parameter."""
+def make_folder(folder: Path, owner: Owner | None, title: str = QUEUE) -> None:
+    """Make a folder where it is missing, and the owner's with everything of a queue in it.  `title` is its parameter.
+
+    A queue is not put among other things: /etc or /tmp would be the owner's then, and a Postfix whose queue directory has
+    changed hands would complain.
+    """
     try:
         if not folder.exists():
             folder.mkdir(parents=True, mode=FOLDER_MODE)
+        elif not folder.is_dir():
+            raise WrongConfiguration(f"{title} = {folder}: this is no folder")
+        elif title == QUEUE and not _is_ours(folder):
+            raise WrongConfiguration(f"{title} = {folder}: other things are in it; give the queue a folder of its own")
         if owner is not None:
             _give(folder, owner)
     except OSError as cause:
         raise WrongConfiguration(f"{title} = {folder}: {cause.strerror or cause}") from None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a queue is there already, or nothing."""
+    names = set(os.listdir(folder))
+    return DATABASE_NAME in names or names <= HARMLESS
 
 
 def _give(folder: Path, owner: Owner) -> None:

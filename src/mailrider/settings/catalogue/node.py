@@ -34,7 +34,9 @@ class Node(Section, title="stand-alone node"):
     """The queue's own ways."""
 
     mail_owner = Text(
-        "postfix", "Who owns the queue, and whom a node that is started as root becomes; nobody where there is no such user.",
+        "postfix",
+        "Who owns the queue, and whom a node that is started as root becomes; nobody where this is not set and there is no "
+        "user postfix.",
         since="pre-2.0", least=1, listed=False, in_effect=True,
     )  # fmt: skip
     retry_jitter = Count(
