@@ -9,13 +9,10 @@ from typing import NamedTuple
 
 from mailrider.errors import WrongConfiguration
 from mailrider.settings.catalogue import Catalogue
-from mailrider.spool.sqlite import DATABASE_NAME
+from mailrider.spool.opening import refuse_foreign_folder
 
 NOBODY = "nobody"
 QUEUE = "queue_directory"
-HARMLESS = frozenset({"content", "lost+found"})
-"""What may be in a folder that is to become a queue."""
-
 FOLDER_MODE = 0o700
 """The queue is nobody else's to read; `mailrider sendmail` of other users comes by its own door."""
 
@@ -50,26 +47,17 @@ def find_owner(name: str) -> Owner | None:
 def make_folder(folder: Path, owner: Owner | None, title: str = QUEUE) -> None:
     """Make a folder where it is missing, and the owner's with everything of a queue in it.  `title` is its parameter.
 
-    A queue is not put among other things: /etc or /tmp would be the owner's then, and a Postfix whose queue directory has
-    changed hands would complain.
+    Raises `WrongConfiguration`, also for a folder that a queue has no place in.
     """
     try:
         if not folder.exists():
             folder.mkdir(parents=True, mode=FOLDER_MODE)
-        elif not folder.is_dir():
-            raise WrongConfiguration(f"{title} = {folder}: this is no folder")
-        elif title == QUEUE and not _is_ours(folder):
-            raise WrongConfiguration(f"{title} = {folder}: other things are in it; give the queue a folder of its own")
+        elif title == QUEUE:
+            refuse_foreign_folder(folder)
         if owner is not None:
             _give(folder, owner)
     except OSError as cause:
         raise WrongConfiguration(f"{title} = {folder}: {cause.strerror or cause}") from None
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a queue is there already, or nothing."""
-    names = set(os.listdir(folder))
-    return DATABASE_NAME in names or names <= HARMLESS
 
 
 def _give(folder: Path, owner: Owner) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mailrider.errors import SpoolTrouble
+from mailrider.errors import SpoolTrouble, WrongConfiguration
 from mailrider.spool.spool import Spool
 
 
@@ -18,10 +18,36 @@ class _SystemClock:
     wall_seconds = staticmethod(time.time)
 
 
+HARMLESS = frozenset({"content", "lost+found"})
+"""What may be in a folder that is to become a queue."""
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """A queue is not put among other things: /etc would be its owner's then, and nobody looks into the queue of a Postfix.
+
+    Raises `WrongConfiguration` for a folder with other things and no queue in it; one that is missing or cannot be looked
+    into is let through.
+    """
+    from mailrider.spool.sqlite import DATABASE_NAME
+
+    try:
+        names = set(os.listdir(folder))
+    except NotADirectoryError:
+        raise WrongConfiguration(f"queue_directory = {folder}: this is no folder") from None
+    except OSError:
+        return
+    if DATABASE_NAME not in names and not names <= HARMLESS:
+        raise WrongConfiguration(f"queue_directory = {folder}: other things are in it; give the queue a folder of its own")
+
+
 def open_spool(queue_directory: str, *, report: Callable[[str], None] = lambda sentence: None) -> Spool:
-    """The spool in a folder, to be entered; it is made where it is missing.  Entering raises `SpoolTrouble`."""
+    """The spool in a folder, to be entered; it is made where it is missing.
+
+    Raises `WrongConfiguration` where it cannot be; entering raises `SpoolTrouble`.
+    """
     from mailrider.spool.sqlite import SqliteSpool
 
+    refuse_foreign_folder(Path(queue_directory))
     return SqliteSpool(Path(queue_directory), _SystemClock(), report=report)
 
 
