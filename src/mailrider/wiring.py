@@ -16,6 +16,7 @@ from mailrider.delivery.agent import DeliveryAgent
 from mailrider.delivery.inspection import Inspector
 from mailrider.delivery.profile import Profile, make_profile
 from mailrider.delivery.security import make_security
+from mailrider.delivery.shared_cache import SharedCache
 from mailrider.events import Event, Observer, TlsJudged, Warned
 from mailrider.machine import SystemClock as SystemClock
 from mailrider.machine import choose_configuration as choose_configuration
@@ -47,10 +48,19 @@ class Engine:
     """The delivery core, ready to work on the running event loop.
 
     `tell_dialogues`: the observer hears each command and reply of every conversation, not only of those with
-    `debug_peer_list`.  `self_test` is under way since `begin_self_test`, if there was anything to test.
+    `debug_peer_list`.  `shared` is a cache of connections outside of this process.  `self_test` is under way since
+    `begin_self_test`, if there was anything to test.
     """
 
-    def __init__(self, settings: Settings, observer: Observer, *, tell_dialogues: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer,
+        *,
+        tell_dialogues: bool = False,
+        shared: SharedCache | None = None,
+    ) -> None:
+        self._shared = shared
         self._tell_dialogues = tell_dialogues
         self.settings = settings
         self.observer = observer = add_reports(observer, settings)
@@ -82,7 +92,7 @@ class Engine:
         if agent is None:
             profile = self.profile(transport, service)
             directory = Directory(self._resolver_for(profile), _route_policy(profile.settings, self._warn), _roads(profile))
-            agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer)
+            agent = DeliveryAgent(profile, directory, self._wheel, self.clock, self.observer, self._shared)
             self._agents[transport, service] = agent
             if self._draining:
                 agent.drain()

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mailrider.delivery.agent import DeliveryAgent
 from mailrider.delivery.profile import Profile, make_profile
+from mailrider.delivery.shared_cache import SharedCache
 from mailrider.events import ConnectFailed, Event, Observer, RecipientSettled, ServerFailedSoftly, Warned
 from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport
@@ -105,6 +106,7 @@ class Scene:
         routes: Mapping[str, Sequence[Server] | Found | NotFound] | None = None,
         resolver: Any = None,
         flags: str = "",
+        shared: SharedCache | None = None,
         **settings: object,
     ) -> None:
         self.profile = replace(profile_of(transport, **settings), flags=flags)
@@ -114,7 +116,7 @@ class Scene:
         self.clock = VirtualClock()
         loop = asyncio.get_running_loop()
         wheel = DeadlineWheel(loop)
-        self.agent = DeliveryAgent(self.profile, self.directory, wheel, self.clock, self.events.append)
+        self.agent = DeliveryAgent(self.profile, self.directory, wheel, self.clock, self.events.append, shared)
 
     async def __aenter__(self) -> Self:
         return self

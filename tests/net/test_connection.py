@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -10,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import BrokenPromise, ConnectionLost
-from mailrider.net.connection import EARLY_REPLY_LIMIT, WRITE_AHEAD_OCTETS
+from mailrider.net.connection import EARLY_REPLY_LIMIT, WRITE_AHEAD_OCTETS, Connection
+from mailrider.net.deadline import DeadlineWheel
+from mailrider.net.patience import Patience
+from mailrider.net.stream import SocketStream
 from mailrider.smtp.handshake import Opening, Terms
 from mailrider.smtp.reply import GarbageLine, Reply
-from mailrider.smtp.stage import GREETING, MAIL
+from mailrider.smtp.stage import GREETING, MAIL, STAGES
 from mailrider.smtp.wire import AWAIT_REPLY, Pause, Want
 from virtual_time import come_to_rest, run
 
@@ -33,6 +37,8 @@ from .wired import (
     trouble_of,
     verdicts,
 )
+
+PATIENCE_OF_TESTS = Patience(limits=dict.fromkeys(STAGES, 60.0))
 
 pytestmark = pytest.mark.usefixtures("departures")
 
@@ -391,5 +397,43 @@ def test_trouble_that_a_script_lets_through_comes_out_of_its_future() -> None:
         with pytest.raises(ConnectionLost):
             await done
         assert wired.gone == [wired.connection]
+
+    run(main())
+
+
+def test_a_connection_at_rest_is_given_away_open_and_one_at_work_is_not() -> None:
+    async def main() -> None:
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        loop = asyncio.get_running_loop()
+        with far:
+            connection = Connection(SocketStream(near, loop), PATIENCE_OF_TESTS, DeadlineWheel(loop))
+
+            def ask() -> Generator[Want, Reply | None, None]:
+                connection.wire.expect(MAIL)
+                yield AWAIT_REPLY
+
+            asking = connection.run(ask())
+            assert connection.give_away() == -1
+            far.sendall(b"250 fine\r\n")
+            await asking
+            gone: list[Connection] = []
+            connection.when_gone = gone.append
+            descriptor = connection.give_away()
+            assert gone == [connection]
+            assert connection.give_away() == -1
+            with socket.socket(fileno=descriptor) as again:
+                again.sendall(b"RSET\r\n")
+                assert far.recv(100) == b"RSET\r\n"
+
+    run(main())
+
+
+def test_what_is_no_socket_is_not_given_away() -> None:
+    async def main() -> None:
+        wired = Wired()
+        assert wired.connection.give_away() == -1
+        assert not wired.connection.gone
+        wired.connection.close()
 
     run(main())

@@ -30,14 +30,16 @@ class Receiver:
         self.gate.set()
         self.reached = threading.Semaphore(0)
         self.sessions = 0
+        self.connections: list[socket.socket] = []
         receiver = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 receiver.sessions += 1
+                receiver.connections.append(self.connection)
                 try:
                     _Session(receiver, self).run()
-                except OSError:
+                except (OSError, ValueError):
                     pass
 
         class Server(socketserver.ThreadingTCPServer):
@@ -59,6 +61,14 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def hang_up(self) -> None:
+        """End every conversation."""
+        while self.connections:
+            try:
+                self.connections.pop().shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     @property
     def hop(self) -> str:

@@ -11,13 +11,14 @@ from typing import Any, Final
 from mailrider.cli.agent_process import Plan
 from mailrider.cli.delivering import GARBAGE_THRESHOLD
 from mailrider.errors import MailriderError
-from mailrider.events import Observer
+from mailrider.events import Observer, Warned
 from mailrider.observe.text import TextLog
 from mailrider.postfix.cleanup import make_postmaster
 from mailrider.postfix.errand import Errands
 from mailrider.postfix.installation import PROXIES_FLAGS, Installation
 from mailrider.postfix.mail_log import ERROR, FATAL, WARNING, MailLog
 from mailrider.postfix.reports import Reports
+from mailrider.postfix.scache import ConnectionCacheService
 from mailrider.postfix.services import ServiceClients
 from mailrider.postfix.supervisor import EX_CONFIG, Slot
 from mailrider.postfix.watchdog import Watchdog
@@ -69,7 +70,8 @@ async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> No
     enter_premises(make_premises(settings, installation, write))
     postmaster = make_postmaster(settings, installation, observer, SystemClock())
     observer = postmaster or observer
-    engine = Engine(settings, observer, tell_dialogues=bool(plan.verbose))
+    shared = make_shared_cache(settings, installation, observer)
+    engine = Engine(settings, observer, tell_dialogues=bool(plan.verbose), shared=shared)
     agent = engine.agent(plan.transport, plan.service)
     clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
     reports = Reports(installation, clients, observer, _open_flush_domains(settings, installation.fast_flush_domains, write))
@@ -101,6 +103,8 @@ async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> No
         await worker.run()
     finally:
         await engine.close()
+        if shared is not None:
+            shared.close()
         if postmaster is not None:
             await postmaster.finish()
         plan.log.flush()
@@ -119,6 +123,21 @@ def make_premises(settings: Settings, installation: Installation, write: Callabl
         write(ERROR + reason)
 
     return Premises(proxymap.open_table, None if settings.daemon_table_open_error_is_fatal else tell)
+
+
+def make_shared_cache(
+    settings: Settings, installation: Installation, observer: Observer
+) -> ConnectionCacheService | None:
+    """The connection cache of all agents, where the settings want it."""
+    if not settings.smtp_connection_cache_shared:
+        return None
+    return ConnectionCacheService(
+        f"private/{settings.connection_cache_service_name}",
+        installation.release,
+        announces=installation.announces,
+        limit_seconds=settings.connection_cache_protocol_timeout,
+        warn=lambda text: observer(Warned(text)),
+    )
 
 
 def make_observer(settings: Settings, write: Callable[[str], None], verbose: int) -> Observer:

@@ -12,6 +12,7 @@ from mailrider.delivery.profile import Profile
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.security import make_security
 from mailrider.delivery.service_flags import meet_flags
+from mailrider.delivery.shared_cache import SharedCache
 from mailrider.delivery.tls_reporting import Reporting
 from mailrider.delivery.traffic import TrafficMemory
 from mailrider.delivery.walk import Means, Walk
@@ -30,7 +31,8 @@ The mail is settled by then, so all of `smtp_quit_timeout` would only keep the c
 class DeliveryAgent:
     """Delivers requests over one transport; any number of them at once.
 
-    Cache hints that a request does not give are computed from the traffic to its next hop.
+    Cache hints that a request does not give are computed from the traffic to its next hop.  `shared` is where connections are
+    kept that other processes may use too.
     """
 
     __slots__ = ("_clock", "_draining", "_means", "_observer", "_profile", "_traffic", "_walks")
@@ -42,11 +44,12 @@ class DeliveryAgent:
         wheel: DeadlineWheel,
         clock: Clock,
         observer: Observer = ignore_event,
+        shared: SharedCache | None = None,
     ) -> None:
         self._profile = profile
         security = make_security(profile.settings, directory.resolver, clock, lambda text: observer(Warned(text)))
         reporting = _make_reporting(profile, directory)
-        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock), security, reporting)
+        self._means = Means(directory, ConnectionCache(), wheel, PeerMemory(clock), security, reporting, shared)
         self._clock = clock
         self._observer = observer
         self._traffic = TrafficMemory()

@@ -208,7 +208,9 @@ class TellBoth:
         self._second.fragment(lines)
 
 
-def _listen(server: Server, profile: Profile, observer: Observer, transcript: SessionTranscript | None) -> Dialogue | None:
+def choose_dialogue(
+    server: Server, profile: Profile, observer: Observer, transcript: SessionTranscript | None
+) -> Dialogue | None:
     """Who hears the dialogue with a server; mostly nobody."""
     if not profile.lookups.tells_dialogue(server.host, server.address):
         return transcript
@@ -254,7 +256,7 @@ async def open_session(
     rewrite = filter_replies(profile, request.queue_id, observer)
     parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
     transcript = make_transcript(profile.transcript_classes, hears_quit=profile.await_quit)
-    dialogue = _listen(server, profile, observer, transcript)
+    dialogue = choose_dialogue(server, profile, observer, transcript)
     patience = profile.patience.wait_longer() if request.doubtful_server else profile.patience
     connection = Connection(SocketStream(dialled.socket, loop), patience, wheel, parser=parser, dialogue=dialogue)
     session = Session(connection, server, Capabilities(), profile, observer)

@@ -18,6 +18,8 @@ from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.security import SecureTurn, Security
 from mailrider.delivery.session import NoSession, Session, open_session
+from mailrider.delivery.shared_cache import SharedCache
+from mailrider.delivery.sharing import Sharing
 from mailrider.delivery.tls_reporting import Reporting
 from mailrider.delivery.trouble import Failure
 from mailrider.events import ConnectFailed, HandedOver, Warned
@@ -42,14 +44,15 @@ class Means(NamedTuple):
     peers: PeerMemory
     security: Security
     reporting: Reporting | None = None
+    shared: SharedCache | None = None
 
 
 class Walk:
     """A request under way.  `interrupted` is set from outside to end it before the next server."""
 
     __slots__ = (
-        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_met_dead", "_overdue", "_progress", "_store",
-        "_used_kept", "interrupted",
+        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_met_dead", "_overdue", "_progress", "_sharing",
+        "_store", "_used_kept", "interrupted",
     )  # fmt: skip
 
     def __init__(self, progress: Progress, itinerary: Itinerary, means: Means, *, load: bool, store: bool) -> None:
@@ -59,7 +62,10 @@ class Walk:
         self._load = load
         self._store = store
         self._hops = Hops(progress.request, progress.profile, means.security, progress.observer, progress.tls_status)
-        self._destination_key: Hashable | None = None
+        self._sharing: Sharing | None = None
+        if means.shared is not None:
+            self._sharing = Sharing(means.shared, means.cache, progress, self._hops, means.wheel)
+        self._destination_key: tuple[Hashable, ...] | None = None
         self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
         self._met_dead = False  # a kept connection was dead
@@ -92,6 +98,8 @@ class Walk:
                 self._choose_cache_policy(destination)
             if self._load and not doubtful:
                 await self._use_kept_sessions()
+                if self._sharing is not None and progress.ledger.open:
+                    await self._use_shared_sessions(self._sharing)
             if progress.ledger.open:
                 await self._try_servers()
         return await self._settle_left_over() if progress.ledger.open else None
@@ -153,6 +161,25 @@ class Walk:
             if not itinerary.candidates:
                 break
 
+    async def _use_shared_sessions(self, sharing: Sharing) -> None:
+        """The same with those that other processes have kept."""
+        itinerary, ledger = self._itinerary, self._progress.ledger
+        while self._destination_key is not None and itinerary.candidates and ledger.open:
+            session = await sharing.find_destination(str(self._destination_key[-1]), itinerary.candidates)
+            if session is None or await self._use_kept(session):
+                break
+        for server in [one for one in itinerary.candidates if one.preference == itinerary.best_preference]:
+            while ledger.open and (session := await self._take_shared(sharing, server)) is not None:
+                session.is_best_exchanger = True
+                if await self._use_kept(session):
+                    break
+            if not itinerary.candidates:
+                break
+
+    async def _take_shared(self, sharing: Sharing, server: Server) -> Session | None:
+        policy = await self._hops.find_policy(server)
+        return await sharing.find_endpoint(server, policy) if isinstance(policy, Policy) else None
+
     async def _still_fits(self, session: Session) -> bool:
         """Whether a connection that was kept for the destination would be opened in the same way today."""
         if session.login is not None and session.login != self._login_at(session.server):
@@ -178,9 +205,21 @@ class Walk:
             self._met_dead = True
             session.connection.close()
             return False
-        self._put_away(session)
+        if self._sharing is None or not await self._give_away(self._sharing, session):
+            self._put_away(session)
         self._conclude(session)
         self._fall_back(session)
+        return True
+
+    async def _give_away(self, sharing: Sharing, session: Session) -> bool:
+        """Keep the connection for all processes; False if that is not for this one."""
+        connection = session.connection
+        if session is self._lent or not connection.reusable or not self._keeps(session):
+            return False
+        nexthop = str(self._destination_key[-1]) if self._destination_key is not None else ""
+        if session.is_expired(connection.now_seconds) or not await sharing.save(session, nexthop):
+            return False
+        self._destination_key = None
         return True
 
     def _put_away(self, session: Session) -> None:
@@ -253,6 +292,8 @@ class Walk:
             if self._progress.request.turn is not None:
                 await self._progress.request.turn.regain()
             session = self._take_kept(server, policy)
+            if session is None and self._sharing is not None and self._load and server.preference != itinerary.best_preference:
+                session = await self._sharing.find_endpoint(server, policy)
             if session is not None and progress.tls_status is not None:
                 progress.tls_status.reuse(session, self._hops.strictness)
             if session is None:
@@ -269,7 +310,8 @@ class Walk:
                 session.connection.close()
                 itinerary.try_again(server)
                 continue
-            self._put_away(session)
+            if self._sharing is None or not await self._give_away(self._sharing, session):
+                self._put_away(session)
             self._conclude(session)
             self._fall_back(session)
             if progress.ledger.open:

@@ -27,7 +27,7 @@ from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.patience import Patience
 from mailrider.net.run import Run
 from mailrider.net.secure import Channel, SecureStream
-from mailrider.net.stream import Stream
+from mailrider.net.stream import SocketStream, Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.stage import CONTENT, STARTTLS, Stage
 from mailrider.smtp.telling import Dialogue, TellingWire
@@ -170,6 +170,21 @@ class Connection:
         """Hang up at once.  Scripts that are under way, or wait, are told that the connection is lost."""
         self.depart()  # what has been said should be heard
         self._break(ConnectionLost("the connection is closed"))
+
+    def give_away(self) -> int:
+        """A descriptor of the socket for another process to go on with; this connection is gone then.
+
+        -1 where that cannot be: it is not at rest, or what is said on it is not clear text.
+        """
+        stream = self._stream
+        if not isinstance(stream, SocketStream) or not self.reusable or not self.is_idle or stream.unsent_octets:
+            return -1
+        try:
+            descriptor = stream.duplicate()
+        except OSError:
+            return -1
+        self.close()
+        return descriptor
 
     # -- scripts ---------------------------------------------------------------------------------------------------
 

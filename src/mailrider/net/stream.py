@@ -10,6 +10,7 @@ A TLS layer is another `Stream` over a `Stream`.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Protocol
 
@@ -159,6 +160,10 @@ class SocketStream:
     def unsent_octets(self) -> int:
         """What waits for the peer."""
         return len(self._unsent)
+
+    def duplicate(self) -> int:
+        """A descriptor of the same socket, which stays open when the stream is closed.  Raises `OSError`."""
+        return os.dup(self._descriptor)
 
     def close(self) -> None:
         """Give the stream up at once."""

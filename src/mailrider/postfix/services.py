@@ -10,6 +10,7 @@ What can go wrong is a `ServiceFailed` whose text says which service and why.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -112,9 +113,39 @@ class ServiceDialogue:
             self._reader.feed(octets)
         return found
 
+    async def send_descriptor(self, descriptor: int) -> None:
+        """Send a descriptor, with the one octet that has to go along."""
+        socket.send_fds(self._socket, [b"\0"], [descriptor])
+
+    async def receive_descriptor(self) -> int:
+        """The descriptor that comes next; nothing may have been read that lies behind the last list."""
+        if self._reader.pending_octets:
+            raise MalformedAttributes("more than was asked for")
+        readable = self._loop.create_future()
+        self._loop.add_reader(self._socket.fileno(), _wake, readable)
+        try:
+            await readable
+        finally:
+            self._loop.remove_reader(self._socket.fileno())
+        octets, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        if octets and len(descriptors) == 1:
+            return descriptors[0]
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if not octets:
+            raise EOFError("the service has hung up")
+        raise MalformedAttributes("an octet without a descriptor")
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def _wake(readable: asyncio.Future[None]) -> None:
+    if not readable.done():
+        readable.set_result(None)
 
 
 async def connect_service(path: str) -> ServiceDialogue:

@@ -38,13 +38,17 @@ class Connections(Section, title="connections"):
         since="1.0", listed=False, obsolete="it was removed in Postfix 2.2", replaced_by="lmtp_connection_cache_on_demand",
         in_effect=True,
     )  # fmt: skip
+    smtp_connection_cache_shared = Flag(
+        "no", "Let an agent under Postfix keep connections in scache(8), for all of its processes, and smtp(8) too.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
     connection_cache_service_name = Text(
-        "scache", "The name of Postfix's connection cache service.",
-        since="2.2", least=1, in_effect=False,
+        "scache", "The name of Postfix's connection cache service; see smtp_connection_cache_shared.",
+        since="2.2", least=1, in_effect=True,
     )  # fmt: skip
     connection_cache_protocol_timeout = Seconds(
-        "5s", "How long Postfix's connection cache service may keep an answer back.",
-        since="2.3", in_effect=False,
+        "5s", "How long Postfix's connection cache service may keep an answer back; see smtp_connection_cache_shared.",
+        since="2.3", in_effect=True,
     )  # fmt: skip
     connection_cache_status_update_time = Seconds(
         "600s", "How often the connection cache logs what it did.",
