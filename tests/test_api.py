@@ -195,6 +195,7 @@ def test_an_email_message_goes_as_it_is() -> None:
         (5, "not int"),
         (["x"], "not list"),
         (io.StringIO("text"), "not open in binary mode"),
+        ("Subject: x\n\ntext", "a text is the path of a message, .* encode a message"),
     ],
 )
 def test_what_is_no_message(message: Any, words: str) -> None:
@@ -239,7 +240,9 @@ def test_an_email_message_that_cannot_be_written() -> None:
     ("arguments", "words"),
     [
         ({"recipients": []}, "no recipient is given"),
-        ({"recipients": "b@example.test"}, "recipients is a text, expected a list"),
+        ({"recipients": "b@example.test"}, "recipients is 'b@example.test', expected a list"),
+        ({"recipients": None}, "recipients is None, expected a list"),
+        ({"recipients": b"b@example.test"}, "recipients is b'b@example.test', expected a list"),
         ({"recipients": [None]}, "recipient is None, expected a text"),
         ({"recipients": [b"b@example.test"]}, "recipient is b'b@example.test', expected a text"),
         ({"recipients": [""]}, "empty"),
@@ -305,7 +308,7 @@ def test_settings_that_make_no_sense_are_found_on_entry(settings: Any, words: st
 def test_settings_may_come_in_many_forms(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("smtp_helo_name = me.test\n")
     ready = load_settings(None, ["smtp_helo_name=me.test"], host=HostFacts("h"))
-    forms: list[Any] = [str(tmp_path), tmp_path, {"smtp_helo_name": "me.test"}, ready]
+    forms: list[Any] = [str(tmp_path), tmp_path, {"smtp_helo_name": "me.test", "smtp_always_send_ehlo": True}, ready]
 
     async def main() -> None:
         async with ScriptedServer() as peer:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -184,8 +184,8 @@ class _Call:
 
 def _parse_recipients(recipients: Sequence[str]) -> list[Recipient]:
     """The recipients with their places as tokens."""
-    if isinstance(recipients, str):
-        raise WrongUsage("recipients is a text, expected a list of addresses")
+    if isinstance(recipients, str | bytes) or not isinstance(recipients, Iterable):
+        raise WrongUsage(f"recipients is {show(recipients)}, expected a list of addresses")
     parsed = []
     for position, text in enumerate(recipients):
         address = parse_address(check_text("recipient", text))
@@ -237,8 +237,13 @@ def make_settings(given: AnySettings) -> Settings:
     if isinstance(given, Settings):
         return given
     if given is None or isinstance(given, Mapping):
-        return read_settings(None, [f"{name}={value}" for name, value in (given or {}).items()])
+        return read_settings(None, [f"{name}={_as_text(value)}" for name, value in (given or {}).items()])
     return read_settings(Path(given))
+
+
+def _as_text(value: object) -> object:
+    """Python's truth in the words of main.cf."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def make_content(message: AnyMessage) -> Content:
@@ -246,6 +251,8 @@ def make_content(message: AnyMessage) -> Content:
     if isinstance(message, bytes | bytearray | memoryview):
         return MemoryMessage(bytes(message))
     if isinstance(message, str | os.PathLike):
+        if isinstance(message, str) and "\n" in message:
+            raise WrongUsage(f"a text is the path of a message, and {show(message)} is none; encode a message: message.encode()")
         return read_message(os.fspath(message))
     if hasattr(message, "as_bytes"):
         try:
