@@ -252,7 +252,7 @@ def make_content(message: AnyMessage) -> Content:
         return MemoryMessage(bytes(message))
     if isinstance(message, str | os.PathLike):
         if isinstance(message, str) and "\n" in message:
-            raise WrongUsage(f"a text is the path of a message, and {show(message)} is none; encode a message: message.encode()")
+            raise WrongUsage(f"a text is the path of a message, and {show(message)} is none; encode a message")
         return read_message(os.fspath(message))
     if hasattr(message, "as_bytes"):
         try:
