@@ -15,12 +15,13 @@ from mailrider.events import Event
 from mailrider.model.outcome import DeliveryReport
 from mailrider.model.request import Transport
 from mailrider.sasl.secret import Secret
+from mailrider.testkit.authority import make_root
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 from mailrider.tls.channel import BrokenChannel
 from virtual_time import run
 
-from .scene import Scene, at, brief, server_of
+from .scene import Scene, at, brief, server_of, statuses
 
 PASSWORD = "correct-horse"
 OK = Rule(match="^AUTH", reply="235 2.7.0 fine")
@@ -337,3 +338,32 @@ def test_a_login_can_be_tied_to_what_the_channel_has() -> None:
     both = FakeChannel(tls_server_end_point=b"y", tls_exporter=b"x")
     assert kinds(object(), both) == ["tls-exporter", "tls-server-end-point"]
     assert kinds(object(), FakeChannel(tls_unique=b"")) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "mechanisms", "asked", "outcome"),
+    [
+        ("501 5.5.4 what?", "SCRAM-SHA-256-PLUS PLAIN", ["SCRAM-SHA-256-PLUS", "PLAIN"], "sent 2.0.0"),
+        ("504 5.5.4 what?", "SCRAM-SHA-1-PLUS LOGIN PLAIN", ["SCRAM-SHA-1-PLUS", "PLAIN"], "sent 2.0.0"),
+        ("535 5.7.8 no", "SCRAM-SHA-256-PLUS PLAIN", ["SCRAM-SHA-256-PLUS"], "deferred 4.7.8"),
+        ("454 4.7.0 later", "SCRAM-SHA-256-PLUS PLAIN", ["SCRAM-SHA-256-PLUS"], "deferred 4.7.0"),
+        ("501 5.5.4 what?", "SCRAM-SHA-256-PLUS", ["SCRAM-SHA-256-PLUS"], "deferred 4.5.4"),
+    ],
+)
+def test_a_server_that_offers_a_binding_and_does_not_know_it(
+    tmp_path: Path, reply: str, mechanisms: str, asked: list[str], outcome: str
+) -> None:
+    async def main() -> None:
+        rules = (Rule(match="^AUTH SCRAM", reply=reply), Rule(match="^AUTH PLAIN", reply="235 2.7.0 fine"))
+        keywords = ("PIPELINING", f"AUTH {mechanisms}")
+        settings = LOGIN | {"smtp_tls_security_level": "encrypt", "smtp_sasl_tls_security_options": "noanonymous"}
+        context = make_root().issue("mx").server_context(tmp_path)
+        async with ScriptedServer(*rules, keywords=keywords, tls=context) as peer, Scene(**settings) as scene:
+            assert statuses(await scene.deliver(at(peer))) == [outcome]
+            (session,) = peer.sessions
+            assert [command.split()[1] for command in session.commands if command.startswith("AUTH")] == asked
+            wanted = f"host 127.0.0.1[127.0.0.1] offers {asked[0]} and does not take it: logging in with {asked[-1]}"
+            assert (wanted in scene.warnings) is (len(asked) == 2)
+        await peer.wait_until_alone()
+
+    run(main())

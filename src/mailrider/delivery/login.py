@@ -127,6 +127,10 @@ async def log_in(session: Session, sender: str, destination: str) -> Failure | N
     return failure
 
 
+NOT_TAKEN = Failure(Scope.SITE, status_code.LOGIN_FAILED, "the server cannot follow this mechanism")
+"""Never told: another mechanism is tried."""
+
+
 class _Attempt:
     """One try at one server."""
 
@@ -159,10 +163,28 @@ class _Attempt:
             for warning in mechanism.warnings:
                 self.warn(warning)
             return self._cannot(mechanism.reason)
-        failure = await self._converse(mechanism, credential)
+        unbound = self._choose_unbound(mechanism, offered, credential, secret)
+        failure = await self._converse(mechanism, credential, may_try_another=unbound is not None)
+        if failure is NOT_TAKEN and unbound is not None:
+            self.warn(f"host {session.peer} offers {mechanism.name} and does not take it: logging in with {unbound.name}")
+            failure = await self._converse(unbound, credential)
         if failure is None:
             session.login = credential.identity
         return failure
+
+    def _choose_unbound(
+        self, mechanism: Mechanism, offered: tuple[str, ...], credential: Credential, secret: Secret
+    ) -> Mechanism | None:
+        """What to log in with where a server cannot follow a login that is bound to the TLS connection.
+
+        Some offer one for TLS 1.3 and know only the binding of older versions (RFC 9266 §1).  Nothing is lost: whoever sits
+        in the middle could have left it out of the offer just as well.
+        """
+        if not mechanism.name.endswith(PLUS):
+            return None
+        words = tuple(word for word in offered if not word.upper().endswith(PLUS))
+        chosen = self._choose(words, credential, secret)
+        return chosen if isinstance(chosen, Mechanism) else None
 
     def _filter(self) -> tuple[str, ...]:
         """The mechanisms that the operator lets through."""
@@ -205,7 +227,9 @@ class _Attempt:
         rules = self._policy.rules_for(session.tls)
         return choose_mechanism(offered, rules, identity, has_token=bool(credential.token_file))
 
-    async def _converse(self, mechanism: Mechanism, credential: Credential) -> Failure | None:
+    async def _converse(
+        self, mechanism: Mechanism, credential: Credential, *, may_try_another: bool = False
+    ) -> Failure | None:
         session, policy = self._session, self._policy
         initial = await asyncio.to_thread(mechanism.begin) if mechanism.name in BLOCKING else mechanism.begin()
         if mechanism.failure:
@@ -213,10 +237,12 @@ class _Attempt:
                 self.warn(mechanism.warning)
             return self._cannot(mechanism.failure)
         profile, connection = session.profile, session.connection
-        terms = LoginTerms(session.peer, profile.lmtp, policy.soft_bounce, profile.await_quit)
+        terms = LoginTerms(session.peer, profile.lmtp, policy.soft_bounce, profile.await_quit, may_try_another)
         login = Login(mechanism, initial, terms, self.warn)
         await connection.run(login.run(connection.wire))
         result = login.result
+        if login.goes_on:
+            return NOT_TAKEN
         if isinstance(result, Reply):
             return None
         if isinstance(result, Refusal):

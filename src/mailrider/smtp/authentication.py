@@ -41,6 +41,9 @@ BAD_PROTOCOL = "bad protocol / cancel"
 INCOMPLETE = "another step is needed in authentication"
 """What is wrong with a challenge, in the words of sasl_errstring(3)."""
 
+NOT_UNDERSTOOD = frozenset((500, 501, 504))
+"""Replies to an exchange that a server cannot follow; 535 and 534 are about the user."""
+
 _GROUPS = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=))?")
 
 
@@ -62,12 +65,17 @@ class Speaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoginTerms:
-    """How one login is made: `peer` is `H[A]`; `soft_bounce` is `smtp_sasl_auth_soft_bounce`."""
+    """How one login is made: `peer` is `H[A]`; `soft_bounce` is `smtp_sasl_auth_soft_bounce`.
+
+    `may_try_another`: where the server does not understand the exchange, which is not the same as a wrong password, there is
+    another mechanism to be tried in the same conversation.
+    """
 
     peer: str
     lmtp: bool = False
     soft_bounce: bool = True
     await_quit: bool = False
+    may_try_another: bool = False
 
 
 def decode_challenge(text: bytes) -> bytes | str:
@@ -92,10 +100,11 @@ class Login:
     """One login, and what came of it.
 
     `result` is None until it has ended; then the `Reply` of success, a `Refusal`, or the `Trouble` that broke the conversation.
+    `goes_on`: the refusal was one after which another mechanism may be tried; nobody has said QUIT.
     `warn` hears what a postmaster should look at.
     """
 
-    __slots__ = ("_initial", "_speaker", "_stage", "_terms", "_warn", "result")
+    __slots__ = ("_initial", "_speaker", "_stage", "_terms", "_warn", "goes_on", "result")
 
     def __init__(self, speaker: Speaker, initial: bytes | None, terms: LoginTerms, warn: Callable[[str], None]) -> None:
         self._speaker = speaker
@@ -104,6 +113,7 @@ class Login:
         self._warn = warn
         self._stage: Stage = LMTP_AUTH if terms.lmtp else AUTH
         self.result: Reply | Refusal | Trouble | None = None
+        self.goes_on = False
 
     def run(self, wire: Wire) -> Script[None]:
         """The whole exchange; QUIT follows where it failed.  Never raises."""
@@ -111,6 +121,9 @@ class Login:
             self.result = yield from self._converse(wire)
         except WireTrouble as cause:
             self.result = Trouble(cause, self._stage)
+        self.goes_on = self._terms.may_try_another and isinstance(self.result, Refusal) and _is_not_understood(self.result)
+        if self.goes_on:
+            return
         if not isinstance(self.result, Reply):
             wire.reusable = False
         if isinstance(self.result, Refusal):
@@ -189,6 +202,11 @@ class Login:
         reply = yield AWAIT_REPLY
         assert reply is not None
         return reply
+
+
+def _is_not_understood(refusal: Refusal) -> bool:
+    """The server refused for good, and not because of who we are or what our password is (RFC 4954 §4, §6)."""
+    return refusal.reply is not None and refusal.reply.code in NOT_UNDERSTOOD
 
 
 def cannot_authenticate(peer: str, reason: str) -> str:
