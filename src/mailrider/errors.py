@@ -8,6 +8,7 @@ answers whose fault it is::
     ├── WrongUsage            the caller or the command line is wrong         exit 64 (EX_USAGE)
     ├── WrongConfiguration    a setting is wrong: file, line, value, remedy   exit 78 (EX_CONFIG)
     ├── MissingInput          a file that was named cannot be read            exit 66 (EX_NOINPUT)
+    ├── CannotCreate          a file that was asked for cannot be written     exit 73 (EX_CANTCREAT)
     ├── ContentTrouble        the content broke off: it must not be ended with a dot
     │   ├── ContentUnreadable   it failed while it was being read             the attempt is deferred
     │   │   └── ContentDamaged  and will fail again: the file is corrupt      the recipients bounce
@@ -42,6 +43,10 @@ class WrongConfiguration(MailriderError):
 
 class MissingInput(MailriderError):
     """A file or folder that was named does not exist or cannot be read."""
+
+
+class CannotCreate(MailriderError):
+    """A file or folder that was asked for cannot be made or written, or is there already."""
 
 
 class ContentTrouble(MailriderError):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mailrider.cli.config import config
 from mailrider.cli.config_init import CHAPTERS, render_main_cf, write_main_cf
-from mailrider.errors import WrongUsage
+from mailrider.errors import CannotCreate, WrongUsage
 from mailrider.settings import HostFacts, Settings, load_settings
 from mailrider.settings.review import review
 
@@ -49,16 +49,16 @@ def test_a_node_does_not_live_where_postfix_does(tmp_path: Path) -> None:
 
 def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("mine\n")
-    with pytest.raises(WrongUsage, match=r"main\.cf is there already"):
+    with pytest.raises(CannotCreate, match=r"main\.cf is there already"):
         write_main_cf(tmp_path)
     assert (tmp_path / "main.cf").read_text() == "mine\n"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WrongUsage, match="cannot write"):
+    with pytest.raises(CannotCreate, match="cannot write"):
         write_main_cf(tmp_path / "file" / "folder")
-    with pytest.raises(WrongUsage, match="file is there already"):
+    with pytest.raises(CannotCreate, match="file is there already"):
         write_main_cf(tmp_path / "file")
 
 
@@ -67,7 +67,7 @@ def test_the_command_says_what_comes_next(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert done.stdout.startswith(f"{tmp_path}/main.cf is written; ")
     again = CliRunner().invoke(config, ["init", str(tmp_path)])
-    assert isinstance(again.exception, WrongUsage)
+    assert isinstance(again.exception, CannotCreate)
     nowhere = CliRunner().invoke(config, ["init"])
     assert isinstance(nowhere.exception, WrongUsage)
     assert "needs one directory" in str(nowhere.exception)

@@ -105,6 +105,7 @@ def install(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     [
         (errors.WrongUsage("no such thing"), 64, "no such thing"),
         (errors.MissingInput("no such file"), 66, "no such file"),
+        (errors.CannotCreate("is there"), 73, "is there"),
         (errors.WrongConfiguration("main.cf, line 3: no"), 78, "main.cf, line 3: no"),
         (errors.TableTrouble("hash:/x"), 75, "hash:/x"),
         (errors.BrokenPromise("oh"), 70, "oh"),

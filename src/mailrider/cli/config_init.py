@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from mailrider.errors import WrongUsage
+from mailrider.errors import CannotCreate
 from mailrider.settings import Settings
 from mailrider.settings.loading import MAIN_CF
 
@@ -50,6 +50,7 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
                 "smtp_fallback_relay", "[backup.example.com]:25", "Where mail goes whose own servers cannot be reached.", True,
             ),
             Proposal("smtp_address_preference", "any", "Try IPv6 and IPv4 in random order."),
+            Proposal("mydestination", "", "A node has no mailboxes: mail for this host itself goes where DNS says, too."),
         ),
     ),
     (
@@ -126,7 +127,7 @@ def render_main_cf() -> str:
 
 
 def write_main_cf(directory: Path) -> Path:
-    """Make the directory and the file in it; raises `WrongUsage` where that cannot be done or a main.cf is there."""
+    """Make the directory and the file in it; raises `CannotCreate` where that cannot be done or a main.cf is there."""
     path = directory / MAIN_CF
     try:
         if not directory.is_dir():
@@ -135,7 +136,7 @@ def write_main_cf(directory: Path) -> Path:
             file.write(render_main_cf())
     except FileExistsError:
         taken = path if directory.is_dir() else directory
-        raise WrongUsage(f"{taken} is there already, and is left as it is") from None
+        raise CannotCreate(f"{taken} is there already, and is left as it is") from None
     except OSError as error:
-        raise WrongUsage(f"cannot write {path}: {error.strerror or error}") from None
+        raise CannotCreate(f"cannot write {path}: {error.strerror or error}") from None
     return path

@@ -19,6 +19,7 @@ EX_USAGE = 64
 EX_NOINPUT = 66
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
+EX_CANTCREAT = 73
 EX_IOERR = 74
 EX_TEMPFAIL = 75
 EX_CONFIG = 78
@@ -47,6 +48,7 @@ _EXIT_CODES = (
     (errors.WrongUsage, EX_USAGE),
     (errors.WrongConfiguration, EX_CONFIG),
     (errors.MissingInput, EX_NOINPUT),
+    (errors.CannotCreate, EX_CANTCREAT),
     (errors.TableTrouble, EX_TEMPFAIL),
     (errors.SpoolTrouble, EX_TEMPFAIL),
 )

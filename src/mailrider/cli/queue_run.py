@@ -24,7 +24,7 @@ from mailrider.cli.queue_text import (
 from mailrider.errors import WrongUsage
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.settings import Settings
-from mailrider.spool.opening import open_existing_spool
+from mailrider.spool.opening import has_queue, open_existing_spool
 from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
 
 EX_OK = 0
@@ -96,10 +96,10 @@ def list_as_postqueue(settings: Settings) -> int:
         async with open_existing_spool(settings.queue_directory) as spool:
             return await _list(spool, ALL, as_json=False)
 
-    if not (Path(settings.queue_directory) / "queue.db").exists():
-        click.echo(EMPTY)
-        return EX_OK
-    return asyncio.run(go())
+    if has_queue(settings.queue_directory):
+        return asyncio.run(go())
+    click.echo(EMPTY)
+    return EX_OK
 
 
 async def _list(spool: Spool, selection: Selection, *, as_json: bool) -> int:

@@ -70,13 +70,20 @@ def is_forbidden(queue_directory: str) -> bool:
 
 def open_existing_spool(queue_directory: str) -> Spool:
     """The same for those who only ask: nothing is made.  Raises `SpoolTrouble` where there is no queue."""
+    if not has_queue(queue_directory):
+        raise SpoolTrouble(f"there is no queue in {queue_directory} (queue_directory): nothing was ever put there")
+    return open_spool(queue_directory)
+
+
+def has_queue(queue_directory: str) -> bool:
+    """Whether there is one.  Raises `SpoolTrouble` where that cannot be told."""
     from mailrider.spool.sqlite import DATABASE_NAME
 
     path = Path(queue_directory) / DATABASE_NAME
     try:
         path.stat()
     except FileNotFoundError:
-        raise SpoolTrouble(f"there is no queue in {queue_directory} (queue_directory): nothing was ever put there") from None
+        return False
     except OSError as cause:
         raise SpoolTrouble(f"cannot open the queue {path}: {cause.strerror}") from None
-    return open_spool(queue_directory)
+    return True
