@@ -24,7 +24,9 @@ from postfix.instance import free_port
 PACKAGES = ("cyrus-common", "cyrus-imapd", "libical3", "libpcre3", "libsasl2-modules", "libxapian30", "sasl2-bin")
 UNPACKED = Path(tempfile.gettempdir()) / f"mailrider-cyrus-{os.getuid()}"
 LIBRARIES = (UNPACKED / "usr/lib/x86_64-linux-gnu", UNPACKED / "lib/x86_64-linux-gnu")
-SCRAM = "libscram.so"
+PLUGINS = "/usr/lib/x86_64-linux-gnu/sasl2"
+HAS_SCRAM = Path(PLUGINS, "libscram.so").exists()
+"""Where Cyrus SASL looks for mechanisms, and whether SCRAM is there without our help."""
 
 FETCH_SECONDS = 60.0
 """3 MB."""
@@ -65,7 +67,8 @@ EVENTS {{
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, LIBRARIES))}
+    own = {"LD_LIBRARY_PATH": ":".join(map(str, LIBRARIES))}
+    return {**os.environ, **own, **({} if HAS_SCRAM else {"SASL_PATH": f"{UNPACKED}{PLUGINS}:{PLUGINS}"})}
 
 
 def _program(name: str) -> Path:
@@ -79,8 +82,6 @@ def why_not() -> str:
         return "Cyrus IMAP has to be started by root"
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         return "the Debian packages of Cyrus IMAP cannot be fetched: there is no apt-get"
-    if not Path("/usr/lib/x86_64-linux-gnu/sasl2", SCRAM).exists():
-        return "SCRAM for Cyrus SASL is not installed (Debian package libsasl2-modules)"
     if not UNPACKED.exists():
         reason = _fetch()
         if reason:
