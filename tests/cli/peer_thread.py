@@ -9,7 +9,7 @@ from typing import Self
 
 from mailrider.testkit.peers import ScriptedServer
 
-PATIENCE_SECONDS = 20.0  # no test comes near it; it ends one that hangs
+PATIENCE_SECONDS = 90.0  # no test comes near it; it ends one that hangs
 
 
 class PeerThread:

@@ -19,7 +19,7 @@ from mailrider.machine import read_settings
 from mailrider.model.request import Notify
 from mailrider.spool.opening import is_forbidden, open_spool
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 
 
 class NodeThread:

@@ -15,7 +15,7 @@ import dns.message
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 """How long a name server may take to begin."""
 
 HEAD = "$ORIGIN {zone}.\n$TTL 60\n@ SOA ns.{zone}. root.{zone}. 1 60 60 60 60\n@ NS ns.{zone}.\nns A 127.0.0.1\n"

@@ -12,7 +12,7 @@ import pytest
 from mailrider.net.stream import SocketStream
 
 uvloop = pytest.importorskip("uvloop")
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 90.0
 
 
 class Notebook:

@@ -13,7 +13,7 @@ from mailrider.settings import HostFacts, Settings, load_settings
 from mailrider.spool.memory import MemorySpool
 from mailrider.spool.spool import Spool, StoredMessage
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 class WallClock:

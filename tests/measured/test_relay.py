@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from benchmarks.relay import Near
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 
 
 class Echo(asyncio.Protocol):

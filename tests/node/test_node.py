@@ -27,7 +27,7 @@ def make(**values: str) -> Settings:
 
 
 async def until_empty(node: mailrider.Node) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while (await node.spool.stats()).messages:
             await asyncio.sleep(0.005)
 
@@ -125,7 +125,7 @@ def test_new_settings_are_put_into_effect_and_what_is_under_way_ends_under_the_o
                     await asyncio.sleep(0.001)
                 await node.reload(make(relayhost=f"[127.0.0.1]:{server.port}", shutdown_grace_time="0s"))
                 queue_id = await node.enqueue(MESSAGE, sender="a@here.example", recipients=["c@dest.example"])
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(90):
                     while await node.spool.show(queue_id) is not None:
                         await asyncio.sleep(0.005)
                 assert (await node.spool.stats()).messages == 1

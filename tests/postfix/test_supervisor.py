@@ -17,7 +17,7 @@ from mailrider.postfix import supervisor as rooms
 from mailrider.postfix.supervisor import EX_CONFIG, Slot, Staff, Supervisor
 from mailrider.postfix.watchdog import SIGNAL
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 90.0
 
 RunWorker = Callable[[int, Slot], int]
 

@@ -12,7 +12,7 @@ from mailrider.testkit import peers
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 
-PATIENCE_SECONDS = 20.0  # no test comes near it; it ends one that hangs
+PATIENCE_SECONDS = 90.0  # no test comes near it; it ends one that hangs
 
 Talk = Callable[["Client"], Coroutine[None, None, None]]
 

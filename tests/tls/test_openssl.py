@@ -23,7 +23,7 @@ from .peer import ANY
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed (Debian package openssl)")
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 90.0
 
 ROOT = make_root("Root")
 INTERMEDIATE = ROOT.issue("CA", is_authority=True)
