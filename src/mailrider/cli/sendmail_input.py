@@ -57,16 +57,16 @@ class SubmittedText:
         self._canonical = Canonicalizer()
         self._limit_octets = limit_octets
         self._size_octets = 0
-        header = b""
+        header: list[bytes] = []
         self._is_at_end = True
         for line in self._lines:
-            header += self._take(line)
-            if not line.strip(b"\r\n") or len(header) > HEADER_LIMIT_OCTETS:
+            header.append(self._take(line))
+            if not line.strip(b"\r\n") or self._size_octets > HEADER_LIMIT_OCTETS:
                 self._is_at_end = False
                 break
         if self._is_at_end:
-            header += self._canonical.finish()
-        self.fields, self._rest = split_fields(header)
+            header.append(self._canonical.finish())
+        self.fields, self._rest = split_fields(b"".join(header))
 
     def _take(self, line: bytes) -> bytes:
         self._size_octets += len(line)
@@ -76,12 +76,15 @@ class SubmittedText:
 
     def body(self) -> Iterator[bytes]:
         """What follows the header, with the empty line between them."""
-        gathered = self._rest if self._rest.startswith(b"\r\n") else b"\r\n" + self._rest
-        if not self._is_at_end:
-            for line in self._lines:
-                gathered += self._take(line)
-                if len(gathered) >= PIECE_OCTETS:
-                    yield gathered
-                    gathered = b""
-            gathered += self._canonical.finish()
-        yield gathered
+        yield self._rest if self._rest.startswith(b"\r\n") else b"\r\n" + self._rest
+        if self._is_at_end:
+            return
+        gathered: list[bytes] = []
+        size = 0
+        for line in self._lines:
+            gathered.append(self._take(line))  # joined once: to add each line to what is there would copy it all again
+            size += len(line)
+            if size >= PIECE_OCTETS:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+        yield b"".join(gathered) + self._canonical.finish()
