@@ -63,7 +63,10 @@ class Works:
         schedule = Schedule(node_parts.make_schedule_terms(settings), clock.wall_seconds())
         self.schedule = schedule
         self.dispatcher = Dispatcher(
-            lambda service: node_parts.make_service_terms(settings, service, part.workers), clock, observer
+            lambda service: node_parts.make_service_terms(settings, service, part.workers),
+            clock,
+            observer,
+            node_parts.make_clog_terms(settings, part.workers),
         )
         self.runner = Runner(
             Hands(spool, site, schedule, journal, clock.wall_seconds),

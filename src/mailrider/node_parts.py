@@ -15,7 +15,7 @@ from mailrider.events import Observer, SessionBlamed
 from mailrider.intake.submission import Submitter
 from mailrider.model.request import Transport
 from mailrider.queue.destination import DestinationTerms
-from mailrider.queue.dispatcher import ServiceTerms
+from mailrider.queue.dispatcher import ClogTerms, ServiceTerms
 from mailrider.queue.portion import Way
 from mailrider.queue.routing import Route, Router, RoutingTerms
 from mailrider.queue.runner import NO_TRANSPORT, RunnerTerms
@@ -30,6 +30,9 @@ from mailrider.tables.match_list import open_domain_list, open_string_list
 from mailrider.wiring import Engine, SystemClock
 
 Warn = Callable[[str], None]
+
+CLOG_PART = 5
+"""A destination with more than a fifth of what may be active fills the queue (qmgr(8))."""
 
 WAYS_LIMIT = 20_000
 """Next hops that are remembered with everything about them; as many as messages in memory."""
@@ -57,8 +60,16 @@ def make_runner_terms(settings: Settings, workers: int = 1) -> RunnerTerms:
         defer_transports=frozenset(settings.defer_transports),
         messages_limit=_divide(settings.qmgr_message_active_limit, workers),
         recipients_limit=_divide(settings.qmgr_message_recipient_limit, workers),
+        mailing_minimum=settings.qmgr_message_recipient_minimum,
         double_bounce_user=settings.double_bounce_sender.partition("@")[0],
     )
+
+
+def make_clog_terms(settings: Settings, workers: int = 1) -> ClogTerms:
+    """When it is told that one destination fills the queue (qmgr(8))."""
+    if not settings.helpful_warnings or not settings.qmgr_clog_warn_time:
+        return ClogTerms()
+    return ClogTerms(_divide(settings.qmgr_message_active_limit, workers) // CLOG_PART, settings.qmgr_clog_warn_time)
 
 
 def _divide(limit: int, workers: int) -> int:

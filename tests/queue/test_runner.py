@@ -13,6 +13,7 @@ from yard import BOUNCED, DEFERRED, SENT, TROUBLE, Yard
 from mailrider.events import Warned
 from mailrider.model.outcome import DestinationTrouble, Outcome
 from mailrider.model.request import DeliveryRequest, Notify, Recipient
+from mailrider.queue.dispatcher import ClogTerms
 from mailrider.queue.runner import RunnerTerms
 from mailrider.queue.schedule import ScheduleTerms
 from mailrider.queue.window import WindowTerms
@@ -515,5 +516,38 @@ def test_trouble_of_one_destination_is_told_to_its_window_alone() -> None:
             await asyncio.sleep(1)
             assert yard.dispatcher.graves() == {}
             assert yard.dispatcher.describe() == {}
+
+    play(scene)
+
+
+@pytest.mark.parameter("qmgr_clog_warn_time")
+def test_a_destination_that_fills_the_queue_is_told_of_now_and_then() -> None:
+    async def scene() -> None:
+        window = WindowTerms(initial=1, limit=1)
+        async with Yard(window=window, recipient_limit=2, clog=ClogTerms(4, 100.0)) as yard:
+            yard.agent.seconds = 30
+            await yard.send("a@other.example")
+            for number in range(8):
+                await yard.send(f"u{number}@busy.example")
+            await asyncio.sleep(99)
+            told = [it.text for it in yard.events if isinstance(it, Warned)]
+            assert told == [
+                "mail for busy.example is using up 5 of 6 active queue entries",
+                "this may slow down other mail deliveries",
+                "you may need to increase the main.cf smtp_destination_concurrency_limit from 1",
+                "to turn off these warnings specify: qmgr_clog_warn_time = 0",
+            ]
+            await yard.send("more@busy.example")
+            assert len([it for it in yard.events if isinstance(it, Warned)]) == 4
+            await asyncio.sleep(2)
+            await yard.send("still@busy.example")
+            await asyncio.sleep(1)
+            told = [it.text for it in yard.events if isinstance(it, Warned)][4:]
+            assert told == [
+                "mail for busy.example is using up 7 of 7 active queue entries",
+                "you may need to increase the main.cf smtp_destination_concurrency_limit from 1",
+                "to turn off these warnings specify: qmgr_clog_warn_time = 0",
+            ]
+            yard.agent.seconds = 0
 
     play(scene)

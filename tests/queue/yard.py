@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mailrider.dsn.report import Site
@@ -11,7 +12,7 @@ from mailrider.events import Event, RecipientSettled
 from mailrider.model.outcome import Action, DeliveryReport, DestinationTrouble, Outcome, Recorder, Status
 from mailrider.model.request import DeliveryRequest, Envelope, Notify, Recipient, Transport
 from mailrider.queue.destination import DestinationTerms
-from mailrider.queue.dispatcher import Dispatcher, ServiceTerms
+from mailrider.queue.dispatcher import ClogTerms, Dispatcher, ServiceTerms
 from mailrider.queue.office import Hands
 from mailrider.queue.portion import Way
 from mailrider.queue.routing import Route, Router, RoutingTerms
@@ -27,6 +28,8 @@ BOUNCED = Outcome(Status.BOUNCED, "5.1.1", "host mx said: 550 no", "mx[192.0.2.1
 DEFERRED = Outcome(Status.DEFERRED, "4.4.1", "connect to mx: refused")
 TROUBLE = DestinationTrouble("4.4.1", "connect to mx: refused")
 
+MAIL = b"Subject: x\r\n\r\nhello\r\n"
+NO_CLOG = ClogTerms()
 WINDOW, SCHEDULE, TERMS = WindowTerms(), ScheduleTerms(), RunnerTerms()
 
 Answer = Outcome | tuple[Outcome, DestinationTrouble] | Exception
@@ -104,6 +107,8 @@ class Yard:
         deliveries: int = 1000,
         recipient_limit: int = 50,
         classes: Sequence[str] = (),
+        clog: ClogTerms = NO_CLOG,
+        site: Mapping[str, Any] | None = None,
         spool: Callable[[VirtualClock], Any] = MemorySpool,
     ) -> None:
         self.clock = VirtualClock()
@@ -115,9 +120,10 @@ class Yard:
         self._limit = recipient_limit
         self._ways: dict[Route, Way] = {}
         service = ServiceTerms(DestinationTerms(window, rate_delay, interval), transport_interval, deliveries)
-        self.dispatcher = Dispatcher(lambda name: service, self.clock, self.events.append)
+        self.dispatcher = Dispatcher(lambda name: service, self.clock, self.events.append, clog)
         names = {"myhostname": "mail.here.example"}
-        site = Site("mail.here.example", "here.example", names.get, lambda name: 3600.0, classes=frozenset(classes))
+        own = Site("mail.here.example", "here.example", names.get, lambda name: 3600.0, classes=frozenset(classes))
+        own = replace(own, **(site or {}))
         self.schedule = Schedule(schedule, self.began)
         nobody: Any = {}
         routing = RoutingTerms(
@@ -130,7 +136,7 @@ class Yard:
             default_transport_maps=Fixed(nobody),
             host_name="mail.here.example",
         )  # fmt: skip
-        hands = Hands(self.spool, site, self.schedule, self.diary, self.clock.wall_seconds)
+        hands = Hands(self.spool, own, self.schedule, self.diary, self.clock.wall_seconds)
         self.runner = Runner(
             hands, Router(routing), self.dispatcher, self._find_way, terms, self.clock, self.events.append
         )
@@ -154,9 +160,11 @@ class Yard:
         await self._running
         await self.spool.__aexit__(None, None, None)
 
-    async def send(self, *recipients: str, sender: str = "a@here.example", notify: Notify = Notify.UNSET) -> str:
+    async def send(
+        self, *recipients: str, sender: str = "a@here.example", notify: Notify = Notify.UNSET, content: bytes = MAIL
+    ) -> str:
         envelope = Envelope(sender, tuple(Recipient(address, notify=notify) for address in recipients))
-        answer = await self.spool.accept(Submission(envelope), b"Subject: x\r\n\r\nhello\r\n")
+        answer = await self.spool.accept(Submission(envelope), content)
         assert isinstance(answer, Accepted)
         return answer.queue_id
 

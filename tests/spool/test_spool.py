@@ -335,6 +335,67 @@ def test_a_domain_may_be_passed_over(filling: Filling) -> None:
     run(go())
 
 
+def test_a_sender_may_be_passed_over(filling: Filling) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            await put(spool, submission("1@a.example", "2@b.example", "3@c.example", sender="crowd@here.example"))
+            other = await put(spool, submission("1@a.example", "2@b.example", sender="other@here.example"))
+            asked: list[tuple[str, str]] = []
+
+            def passes_over_sender(domain: str, sender: str) -> bool:
+                asked.append((domain, sender))
+                return sender == "crowd@here.example"
+
+            leases = await spool.lease(
+                passes_over=lambda domain: {"a.example": None, "b.example": True}.get(domain, False),
+                passes_over_sender=passes_over_sender,
+            )
+            found = {(lease.message.envelope.sender, *numbers(lease)) for lease in leases}
+            assert found == {("crowd@here.example", 2), ("other@here.example", 0)}
+            assert {domain for domain, _ in asked} == {"a.example"}
+            assert await spool.lease() == (), "not yet"
+            spool.look_again()
+            assert await spool.wait(0.0) == Stir.MAIL
+            rest = {(lease.message.queue_id == other, *numbers(lease)) for lease in await spool.lease()}
+            assert rest == {(False, 0, 1), (True, 1)}
+
+    run(go())
+
+
+def test_of_a_mailing_only_so_many_are_out_at_a_time(filling: Filling) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            await put(spool, submission(*(f"u{number}@b.example" for number in range(11))))
+            small = await put(spool, submission())
+            leases = {lease.message.queue_id: lease for lease in await spool.lease(mailing_limit=4)}
+            (large,) = set(leases) - {small}
+            assert [len(numbers(lease)) for lease in leases.values()] == [4, 1]
+            assert await spool.wait(0.0) == Stir.NOTHING
+            await spool.settle(leases[large], finished(0))
+            assert await spool.lease(mailing_limit=4) == ()
+            waiting = asyncio.ensure_future(spool.wait(30.0))
+            await asyncio.sleep(0)
+            await spool.settle(leases[large], finished(2))
+            assert await waiting == Stir.MAIL
+            (second,) = await spool.lease(mailing_limit=4)
+            assert numbers(second) == [4, 5]
+            await spool.defer(leases[large], [1, 3], DEFERRED, START_SECONDS + 1000)
+            (third,) = await spool.lease(mailing_limit=4)
+            assert numbers(third) == [6, 7]
+            await spool.settle(second, finished(4, 5))
+            await spool.settle(third, finished(6, 7))
+            (fourth,) = await spool.lease(mailing_limit=4)
+            assert numbers(fourth) == [8, 9, 10]
+            assert await spool.wait(0.0) == Stir.NOTHING
+            filling.clock.now_seconds += 1000
+            (fifth,) = await spool.lease(mailing_limit=4)
+            assert len(numbers(fifth)) == 1
+            await spool.settle(fourth, finished(8, 9, 10))
+            assert len(await spool.lease(mailing_limit=4)) == 1
+
+    run(go())
+
+
 class ByDomain:
     """A share: some domains; for `unsure` ones it depends on the recipient."""
 

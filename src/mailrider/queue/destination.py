@@ -107,8 +107,8 @@ class Destination:
     """One destination.  `_busy` counts places that are taken, `_called` those that are kept for somebody on his way."""
 
     __slots__ = (
-        "_busy", "_called", "_crew", "_delay_seconds", "_dispatcher", "_key", "_line", "_paces", "_ready_seconds",
-        "_resting", "_returning", "_terms", "_traffic", "_workers", "streaming", "window",
+        "_busy", "_called", "_clog_seconds", "_crew", "_delay_seconds", "_dispatcher", "_key", "_line", "_paces",
+        "_ready_seconds", "_resting", "_returning", "_terms", "_traffic", "_workers", "streaming", "window",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +128,7 @@ class Destination:
         self._called = 0
         self.streaming = 0
         self._ready_seconds = 0.0
+        self._clog_seconds = 0.0  # when it may be told again that this destination fills the queue
         self._traffic = Traffic()
         self.streaming = 0
         self.window = ConcurrencyWindow(self._terms)
@@ -145,8 +146,15 @@ class Destination:
     def add(self, consignment: Consignment) -> None:
         """Let it wait for its turn."""
         self._line.add(consignment.sender, consignment.message, consignment)
+        if len(self._line) + self._busy > self._dispatcher.clog_length:
+            self._tell_clog()
         if self._free > 0:
             self._staff(1)
+
+    def _tell_clog(self) -> None:
+        now = self._dispatcher.clock.monotonic_seconds()
+        if now >= self._clog_seconds:
+            self._clog_seconds = now + self._dispatcher.tell_clog(self._key, self._terms.limit)
 
     def employ(self) -> None:
         """There is a worker to be had."""

@@ -9,10 +9,11 @@ polite.
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailrider.clock import Clock
 from mailrider.events import Observer, RecipientSettled, Warned
@@ -20,6 +21,9 @@ from mailrider.model.outcome import DeliveryReport, DestinationTrouble
 from mailrider.queue.destination import Consignment, Crew, Destination, DestinationTerms, Key
 from mailrider.queue.pace import Pace
 from mailrider.queue.suspension import Grave, suspend
+
+CLOGGED_SHARE = 0.9
+"""Who has so much of the queue holds up nobody else worth mentioning."""
 
 GRAVES_LIMIT = 20_000
 """Dead destinations that are remembered (`qmgr_message_recipient_limit`); those that died first are forgotten first."""
@@ -36,6 +40,13 @@ class ServiceTerms:
     destination: DestinationTerms
     interval_seconds: float = 0.0
     deliveries_limit: int = 1000
+
+
+class ClogTerms(NamedTuple):
+    """It is told when a destination has more than `length` deliveries in memory, but not sooner again than after `seconds`."""
+
+    length: int = sys.maxsize
+    seconds: float = 300.0
 
 
 class _Service:
@@ -60,8 +71,10 @@ class Dispatcher:
         terms: Callable[[str], ServiceTerms],
         clock: Clock,
         observer: Observer,
+        clog: ClogTerms = ClogTerms(),  # noqa: B008 (a value)
     ) -> None:
         self.clock = clock
+        self.clog_length, self._clog_seconds = clog
         self._terms = terms
         self._observer = observer
         self._destinations: dict[Key, Destination] = {}
@@ -110,6 +123,25 @@ class Dispatcher:
         frames = traceback.extract_tb(fault.__traceback__)
         place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         self._observer(Warned(f"internal error: {type(fault).__name__}: {fault}{place}"))
+
+    def tell_clog(self, key: Key, limit: int) -> float:
+        """Warn of a destination that fills the queue; after how many seconds that may be done again.
+
+        `limit` is how many deliveries there may be at once (0: any number).
+        """
+        service, nexthop = key
+        lengths = {it: destination.waiting + destination.busy for it, destination in self._destinations.items()}
+        total = sum(lengths.values())
+        self._warn(f"mail for {nexthop} is using up {lengths[key]} of {total} active queue entries")
+        if lengths[key] < CLOGGED_SHARE * total:
+            self._warn("this may slow down other mail deliveries")
+        if limit and limit <= self._destinations[key].busy + 1:
+            self._warn(f"you may need to increase the main.cf {service}_destination_concurrency_limit from {limit}")
+        self._warn("to turn off these warnings specify: qmgr_clog_warn_time = 0")
+        return self._clog_seconds
+
+    def _warn(self, text: str) -> None:
+        self._observer(Warned(text))
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not once the node stops."""

@@ -1,7 +1,8 @@
 """The queue at work: takes messages whose turn has come, gives each recipient its way, and lets dockets do the rest.
 
-What is in memory is bounded by `qmgr_message_active_limit` messages and `qmgr_message_recipient_limit` recipients.  A domain
-that fills much of that is passed over until it has drained, so that the others are not kept out.
+What is in memory is bounded by `qmgr_message_active_limit` messages and `qmgr_message_recipient_limit` recipients.  A message,
+a sender or a domain that fills much of that waits until some of it has drained, so that the others are not kept out
+(`queue.crowds`).
 
 When the node stops, nothing begins any more: what waits goes back to the spool untouched, what is under way ends at the next
 safe point.
@@ -10,7 +11,6 @@ safe point.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from mailrider.model.address import domain_of
 from mailrider.model.outcome import Action, Delays, Outcome, Status
 from mailrider.model.request import DeliveryRequest, Recipient
 from mailrider.model.status import parse_status
+from mailrider.queue.crowds import Crowds
 from mailrider.queue.dispatcher import Dispatcher
 from mailrider.queue.docket import Docket
 from mailrider.queue.office import Desk, Hands
@@ -34,9 +35,6 @@ WAIT_SECONDS = 5.0
 TROUBLE_PAUSE_SECONDS = 5.0
 """After the spool could not be read."""
 
-CROWD_SHARE = 4
-"""One domain may have this part of the recipients in memory (one fourth) before it is passed over."""
-
 DEFERRED_TRANSPORT = "4.3.2 deferred transport"
 NO_TRANSPORT = "4.3.0 mail transport unavailable"
 DISCARDED_NOTICE = "undeliverable postmaster notification discarded"
@@ -44,11 +42,15 @@ DISCARDED_NOTICE = "undeliverable postmaster notification discarded"
 
 @dataclass(frozen=True, slots=True)
 class RunnerTerms:
-    """`double_bounce_user`: mail for this local part at a domain of our own is discarded."""
+    """`mailing_minimum`: how many recipients of one message may be in memory in any case.
+
+    `double_bounce_user`: mail for this local part at a domain of our own is discarded.
+    """
 
     defer_transports: frozenset[str] = frozenset()
     messages_limit: int = 20_000
     recipients_limit: int = 20_000
+    mailing_minimum: int = 10
     double_bounce_user: str = "double-bounce"
 
 
@@ -80,8 +82,7 @@ class Runner:
         self._observer = observer
         self._desk = Desk(hands, self._close)
         self._active: set[Docket] = set()
-        self._recipients = 0
-        self._by_domain: Counter[str] = Counter()
+        self._crowds = Crowds(terms.recipients_limit)
         self._room = asyncio.Event()
         self._resting: asyncio.Future[Stir] | None = None
         self._stopping = False
@@ -120,16 +121,22 @@ class Runner:
         self._dispatcher.flush()
 
     async def _step(self) -> None:
+        crowds = self._crowds
         messages = min(LEASED_MESSAGES_LIMIT, self._terms.messages_limit - len(self._active))
-        recipients = min(LEASED_RECIPIENTS_LIMIT, self._terms.recipients_limit - self._recipients)
+        recipients = min(LEASED_RECIPIENTS_LIMIT, self._terms.recipients_limit - crowds.total, crowds.batch_limit)
         if messages <= 0 or recipients <= 0:
             self._room.clear()
             await self._room.wait()
             return
         try:
-            crowded = self._crowded_domains()
-            passes_over = crowded.__contains__ if crowded else None
-            leases = await self._spool.lease(messages, recipients, passes_over=passes_over, share=self._share)
+            leases = await self._spool.lease(
+                messages,
+                recipients,
+                passes_over=crowds.passes_over if crowds else None,
+                passes_over_sender=crowds.passes_over_sender,
+                mailing_limit=crowds.mailing_limit(self._terms.mailing_minimum),
+                share=self._share,
+            )
             if not leases:
                 self._flushing = False
             # Asked after the lease, since what a flush has made due may be in it: its destination is not dead any more.
@@ -153,12 +160,6 @@ class Runner:
             resting.cancel()
         return Stir.NOTHING if resting.cancelled() else resting.result()
 
-    def _crowded_domains(self) -> frozenset[str]:
-        share = self._terms.recipients_limit // CROWD_SHARE
-        if self._recipients <= share:
-            return frozenset()
-        return frozenset(domain for domain, count in self._by_domain.items() if count > share)
-
     def _admit(self, lease: Lease) -> None:
         """A message whose turn has come."""
         if self._stopping:
@@ -167,9 +168,7 @@ class Runner:
         message = lease.message
         docket = Docket(lease, self._desk)
         self._active.add(docket)
-        self._recipients += len(message.recipients)
-        for it in message.recipients:
-            self._by_domain[domain_of(it.recipient.address).lower()] += 1
+        self._crowds.enter(message.envelope.sender, [domain_of(it.recipient.address).lower() for it in message.recipients])
         self._journal.activated(message.queue_id, message.envelope.sender, message.size_octets, message.recipients_total)
         groups: dict[Hashable, tuple[Way, str, list[Recipient]]] = {}
         for it in docket.recall_owed():
@@ -231,13 +230,10 @@ class Runner:
     def _close(self, docket: Docket) -> None:
         """A message is done for this time."""
         self._active.discard(docket)
-        recipients = docket.lease.message.recipients
-        self._recipients -= len(recipients)
-        for it in recipients:
-            domain = domain_of(it.recipient.address).lower()
-            self._by_domain[domain] -= 1
-            if self._by_domain[domain] <= 0:
-                del self._by_domain[domain]
+        message = docket.lease.message
+        domains = [domain_of(it.recipient.address).lower() for it in message.recipients]
+        if self._crowds.leave(message.envelope.sender, domains):
+            self._spool.look_again()
         self._room.set()
 
 

@@ -32,6 +32,11 @@ class LeaseBook:
         numbers.add(number)
         return True
 
+    def count(self, key: int) -> int:
+        """How many recipients of a message are leased."""
+        taken = self._taken.get(key)
+        return len(taken) if taken is not None else 0
+
     def give_back(self, key: int, numbers: Iterable[int] | None) -> bool:
         """End the lease of these recipients, or of all (None); whether there was any."""
         taken = self._taken.get(key)

@@ -61,6 +61,9 @@ _MESSAGES = """SELECT key, envelope, sender, arrival, expires, size, total, held
 _RECIPIENTS = """SELECT message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned
     FROM recipient WHERE (message, number) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) ORDER BY message, number"""
+_SENDER = "SELECT sender FROM message WHERE key = ?"
+_MAILING = """SELECT due, message, number, domain FROM recipient
+    WHERE message = ? AND number > ? AND due <= ? ORDER BY number LIMIT ?"""
 _WHOSE = """SELECT r.message, r.number, r.address, m.envelope FROM recipient AS r JOIN message AS m ON m.key = r.message
     WHERE (r.message, r.number) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""
 
@@ -70,19 +73,25 @@ class Wanted(NamedTuple):
 
     messages_limit: int
     recipients_limit: int
-    passes_over: Callable[[str], bool] | None
+    passes_over: Callable[[str], bool | None] | None = None
+    passes_over_sender: Callable[[str, str], bool] | None = None
+    mailing_limit: int = 0
     share: Share | None = None
 
 
 class _Picked:
-    """What has been chosen so far; `unsure` are those of whom it is not known yet whether they are ours."""
+    """What has been chosen so far; `unsure` are those of whom it is not known yet whether they are ours.
 
-    __slots__ = ("count", "spots", "unsure", "wanted")
+    `senders` remembers who has sent a message, as far as somebody wanted to know.
+    """
+
+    __slots__ = ("count", "senders", "spots", "unsure", "wanted")
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.spots: dict[int, list[int]] = {}
         self.unsure: list[Spot] = []
+        self.senders: dict[int, str] = {}
         self.count = 0
 
     def has_room(self, key: int) -> bool:
@@ -123,6 +132,8 @@ class Leasing:
         self._book = book
         self._fresh: deque[Candidate] = deque()
         self._place = BEGINNING
+        self._mailings: dict[int, int] = {}  # messages with more recipients than may be leased: after which number they are
+        self._mailing_limit = 0
         self._anew_seconds = 0.0  # when the walk may begin anew for what was passed over; 0: nothing was
         self._begun_seconds = 0.0
         self.has_more = True
@@ -149,6 +160,17 @@ class Leasing:
         self._place = BEGINNING
         self.has_more = True
 
+    @property
+    def has_mailings(self) -> bool:
+        """Whether recipients wait for others of the same message to come back."""
+        return bool(self._mailings)
+
+    def look_again(self) -> None:
+        """What was passed over need not be any more."""
+        if self._anew_seconds:
+            self._anew_seconds = 0.0
+            self.begin_anew()
+
     def may_begin_for_others(self, now_seconds: float) -> bool:
         """Whether it is long enough since the walk was begun for others to be looked after."""
         return not 0.0 <= now_seconds - self._begun_seconds < DISTURBED_SECONDS
@@ -163,6 +185,8 @@ class Leasing:
 
     def is_due(self, now_seconds: float) -> bool:
         """Whether `lease` might find something."""
+        if self._mailings and any(map(self._may_follow, self._mailings)):
+            return True
         if self.has_more or (self._anew_seconds and now_seconds >= self._anew_seconds):
             return True
         return self.next_due_seconds is not None and self.next_due_seconds <= now_seconds
@@ -180,11 +204,14 @@ class Leasing:
         if wanted.share is not self._share:
             self._share = wanted.share
             self.begin_anew()
+        self._mailing_limit = wanted.mailing_limit
         picked = _Picked(wanted)
         leases: list[Lease] = []
         try:
             half = _Picked(wanted._replace(messages_limit=(wanted.messages_limit + 1) // 2))
             half.spots, half.unsure = picked.spots, picked.unsure
+            if self._mailings:
+                self._pick_mailings(half, now_seconds)
             self._pick_fresh(half, now_seconds)
             picked.count = half.count
             await self._walk(picked, now_seconds)
@@ -220,12 +247,45 @@ class Leasing:
         is_ours = share.has_domain(domain) if share is not None else True
         if is_ours is False:
             return
-        if passes_over is not None and passes_over(domain):
+        if passes_over is not None and self._is_passed_over(picked, key, domain):
             self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
+        elif self._mailing_limit and self._book.count(key) >= self._mailing_limit:
+            self._mailings[key] = min(self._mailings.get(key, number), number - 1)
         elif self._book.take(key, number):
             picked.add(key, number)
             if is_ours is None:
                 picked.unsure.append((key, number))
+
+    def _is_passed_over(self, picked: _Picked, key: int, domain: str) -> bool:
+        assert picked.wanted.passes_over is not None
+        passed = picked.wanted.passes_over(domain)
+        if passed is not None:
+            return passed
+        sender = picked.senders.get(key)
+        if sender is None:
+            row = self._reader.execute(_SENDER, (key,)).fetchone()
+            sender = picked.senders[key] = row[0] if row is not None else ""
+        assert picked.wanted.passes_over_sender is not None
+        return picked.wanted.passes_over_sender(domain, sender)
+
+    def _may_follow(self, key: int) -> bool:
+        """Whether so many recipients of a mailing are back that others may be handed out."""
+        return self._book.count(key) <= self._mailing_limit // 2
+
+    def _pick_mailings(self, picked: _Picked, now_seconds: float) -> None:
+        """Go on with mailings; half of the room is left to others."""
+        limit = (picked.wanted.recipients_limit + 1) // 2
+        for key in [key for key in self._mailings if self._may_follow(key)]:
+            after = self._mailings.pop(key)
+            rows: list[Candidate] = self._reader.execute(_MAILING, (key, after, now_seconds, self._mailing_limit)).fetchall()
+            for _, key, number, domain in rows:
+                if picked.count >= limit or not picked.has_room(key):
+                    self._mailings[key] = min(self._mailings.get(key, number), number - 1)
+                    break
+                self._consider(picked, key, number, domain, now_seconds)
+            else:
+                if len(rows) == self._mailing_limit:
+                    self._mailings.setdefault(key, rows[-1][2])
 
     def _leave_foreign(self, picked: _Picked) -> None:
         """Leave what is not ours by sender and address."""

@@ -126,6 +126,8 @@ class MemorySpool:
         self._again_seconds = HELD_SECONDS  # when those that were passed over are looked at again
         self._book = LeaseBook()
         self._share: Share | None = None
+        self._mailings: set[int] = set()  # messages with more recipients than may be leased
+        self._mailing_limit = 0
         self._stirred = asyncio.Event()
         self._flushed = False
 
@@ -175,11 +177,14 @@ class MemorySpool:
         messages_limit: int = LEASED_MESSAGES_LIMIT,
         recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
         *,
-        passes_over: Callable[[str], bool] | None = None,
+        passes_over: Callable[[str], bool | None] | None = None,
+        passes_over_sender: Callable[[str, str], bool] | None = None,
+        mailing_limit: int = 0,
         share: Share | None = None,
     ) -> tuple[Lease, ...]:
         """Messages whose turn has come and that are not leased."""
         now = self._clock.wall_seconds()
+        self._mailing_limit = mailing_limit
         if share is not self._share:
             self._share = share
             self._look_at_all()
@@ -197,13 +202,42 @@ class MemorySpool:
                 continue
             if share is not None and not self._is_ours(share, turn.key, one):
                 self._passed_over.append(turn)
-            elif passes_over is not None and passes_over(domain_of(one.recipient.address)):
+            elif passes_over is not None and self._is_passed_over(passes_over, passes_over_sender, turn.key, one):
                 self._passed_over.append(turn)
                 self._again_seconds = min(self._again_seconds, now + PASSED_OVER_SECONDS)
+            elif mailing_limit and self._book.count(turn.key) >= mailing_limit:
+                self._passed_over.append(turn)
+                self._mailings.add(turn.key)
             elif self._book.take(turn.key, turn.number):
                 found.setdefault(turn.key, []).append(one)
                 count += 1
         return tuple([self._lease(key, recipients) for key, recipients in found.items()])
+
+    def _is_passed_over(
+        self,
+        passes_over: Callable[[str], bool | None],
+        passes_over_sender: Callable[[str, str], bool] | None,
+        key: int,
+        one: OpenRecipient,
+    ) -> bool:
+        domain = domain_of(one.recipient.address)
+        passed = passes_over(domain)
+        if passed is None:
+            assert passes_over_sender is not None
+            return passes_over_sender(domain, self._kept[key].submission.envelope.sender)
+        return passed
+
+    def look_again(self) -> None:
+        """What was passed over need not be any more."""
+        self._look_at_all()
+        self._stirred.set()
+
+    def _give_back(self, key: int, numbers: Collection[int]) -> bool:
+        was_out = self._book.give_back(key, numbers)
+        if key in self._mailings and self._book.count(key) <= self._mailing_limit // 2:
+            self._mailings.discard(key)
+            self.look_again()
+        return was_out
 
     def _look_at_all(self) -> None:
         for turn in self._passed_over:
@@ -265,7 +299,7 @@ class MemorySpool:
         key = _key(lease)
         kept = self._kept.get(key)
         gone = [*(one.number for one in settlements if not one.owed), *owed_numbers]
-        self._book.give_back(key, gone)
+        self._give_back(key, gone)
         if kept is None:
             return _done(Committed.DONE)
         for settlement in settlements:
@@ -321,7 +355,7 @@ class MemorySpool:
                     in_doubt=in_doubt or one.in_doubt,
                 ),
             )
-        self._book.give_back(key, numbers)
+        self._give_back(key, numbers)
         for number in numbers:
             self._wait_for(key, number, due)
         return _done(Committed.DONE)
@@ -347,7 +381,7 @@ class MemorySpool:
         for one in lease.message.recipients:
             if numbers is not None and one.number not in numbers:
                 continue
-            if self._book.give_back(key, (one.number,)) and kept is not None and one.number in kept.recipients:
+            if self._give_back(key, (one.number,)) and kept is not None and one.number in kept.recipients:
                 self._wait_for(key, one.number, kept.recipients[one.number].not_before_seconds)
 
     # Operating

@@ -287,7 +287,9 @@ class Spool(Protocol):
         messages_limit: int = LEASED_MESSAGES_LIMIT,
         recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
         *,
-        passes_over: Callable[[str], bool] | None = None,
+        passes_over: Callable[[str], bool | None] | None = None,
+        passes_over_sender: Callable[[str, str], bool] | None = None,
+        mailing_limit: int = 0,
         share: Share | None = None,
     ) -> tuple[Lease, ...]:
         """Messages whose turn has come and that are not leased, the longest due first, new ones and old ones in turn.
@@ -296,9 +298,16 @@ class Spool(Protocol):
         the last time everything is looked at anew.
 
         `passes_over` is asked for the domain of each recipient, in lower case (empty where the address has none), and those for
-        which it says True are left where they are; it is called in another thread and must be quick.  What was passed
-        over is looked at again within `PASSED_OVER_SECONDS`.  At once with () when there is nothing.
+        which it says True are left where they are; for those for which it says None, `passes_over_sender` is asked with the
+        domain and the sender.  Both must be quick.  What was passed over is looked at again after `PASSED_OVER_SECONDS`, or
+        when `look_again` is called.
+
+        `mailing_limit`: no more recipients of one message are leased at a time (0: any number); further ones are handed out
+        when half of them are back.  At once with () when there is nothing.
         """
+
+    def look_again(self) -> None:
+        """There is a reason not to pass over any more what was passed over: the next `lease` looks at it."""
 
     async def wait(self, timeout_seconds: float) -> Stir:
         """Wait until there may be something new to lease, by whomever, or an operator has asked for a flush, or the time is up.

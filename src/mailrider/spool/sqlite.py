@@ -223,7 +223,9 @@ class SqliteSpool:
         messages_limit: int = LEASED_MESSAGES_LIMIT,
         recipients_limit: int = LEASED_RECIPIENTS_LIMIT,
         *,
-        passes_over: Callable[[str], bool] | None = None,
+        passes_over: Callable[[str], bool | None] | None = None,
+        passes_over_sender: Callable[[str, str], bool] | None = None,
+        mailing_limit: int = 0,
         share: Share | None = None,
     ) -> tuple[Lease, ...]:
         """Messages whose turn has come and that are not leased."""
@@ -234,11 +236,18 @@ class SqliteSpool:
             if self._must_begin_anew(now):
                 self._visited = self._writer.disturbed = False
                 self._leasing.begin_anew()
-            wanted = Wanted(messages_limit, recipients_limit, passes_over, share)
+            wanted = Wanted(
+                messages_limit, recipients_limit, passes_over, passes_over_sender, mailing_limit, share
+            )
             try:
                 return tuple(await self._leasing.lease(wanted, now))
             except sqlite3.Error as cause:
                 raise SpoolTrouble(f"the queue cannot be read: {cause}") from None
+
+    def look_again(self) -> None:
+        """What was passed over need not be any more."""
+        self._leasing.look_again()
+        self._stirred.set()
 
     async def wait(self, timeout_seconds: float) -> Stir:
         """Wait until there may be something new to lease, or an operator has asked for a flush, or the time is up."""
@@ -392,6 +401,8 @@ class SqliteSpool:
         def tell(done: Done | Failure) -> None:
             if leaving and isinstance(done, Done):
                 self._book.give_back(key, leaving)
+                if self._leasing.has_mailings:
+                    self._stirred.set()
             if then is not None:
                 then(done)
             if isinstance(done, Failure):
@@ -447,8 +458,9 @@ class SqliteSpool:
         for message in answer.removed:
             if message.filed:
                 self._remove_file(message.key)
-        self._leasing.begin_anew()
-        self._stirred.set()
+        if self._fellows is not None:
+            self._fellows.announce(())
+        self._hear(())
         return answer.messages
 
     async def show(self, queue_id: str) -> StoredMessage | None:
