@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from mailrider.delivery.required_tls import (
     says_no_tls_required,
 )
 from mailrider.errors import ContentUnreadable, WrongConfiguration
+from mailrider.events import Event, Noted
 from mailrider.model.request import Transport
 from mailrider.model.tls import TlsLevel
 from mailrider.spool.message import MemoryMessage
@@ -98,6 +100,7 @@ def send(
     content: bytes = MESSAGE,
     times: int = 1,
     requiretls: bool = True,
+    told: list[Event] | None = None,
     **settings: object,
 ) -> tuple[list[str], list[str], int]:
     """What became of the message, what the server heard, and how many connections there were."""
@@ -120,6 +123,8 @@ def send(
                     envelope = request.envelope._replace(requiretls=requiretls, ret="full")
                     report = await scene.agent.deliver(request._replace(envelope=envelope), scene.keeper)
                     said += brief(report)
+                if told is not None:
+                    told.extend(scene.events)
             await peer.wait_until_alone()
             return said, [command for session in peer.sessions for command in session.commands], len(peer.sessions)
 
@@ -187,6 +192,30 @@ def test_a_level_that_proves_nothing(tmp_path: Path) -> None:
     assert connections == 0
     said, _, _ = send(tmp_path, smtp_tls_security_level="may", smtp_requiretls_policy="opportunistic+starttls")
     assert said[0].startswith("sent")
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({}, None),
+        (
+            {"smtp_requiretls_policy": "opportunistic", "keywords": DEFAULT_KEYWORDS},
+            "REQUIRETLS support was not offered by host",
+        ),
+        (
+            {"smtp_requiretls_policy": "opportunistic+starttls", "smtp_tls_security_level": "may"},
+            "my configured TLS security level 'may' disables certificate matching.",
+        ),
+        ({"smtp_requiretls_policy": "opportunistic", "smtp_tls_security_level": "may"}, None),
+    ],
+)
+def test_what_is_missing_and_not_demanded_is_in_the_log(tmp_path: Path, settings: dict[str, Any], wanted: str | None) -> None:
+    noted: list[Event] = []
+    said, _, _ = send(tmp_path, told=noted, **settings)
+    assert said[0].startswith("sent")
+    texts = [event.text for event in noted if isinstance(event, Noted) and "REQUIRETLS" in event.text]
+    assert len(texts) == (wanted is not None)
+    assert all(text.startswith(f"Sender requested REQUIRETLS, but {wanted}") for text in texts)
 
 
 def test_a_connection_of_others_is_not_used(tmp_path: Path) -> None:

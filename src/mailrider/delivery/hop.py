@@ -8,7 +8,7 @@ password should not be the price (postconf(5), `smtp_tls_security_level`).
 from __future__ import annotations
 
 from mailrider.delivery.profile import Profile
-from mailrider.delivery.required_tls import Strictness, object_to_level, says_no_tls_required
+from mailrider.delivery.required_tls import Strictness, note_level, object_to_level, says_no_tls_required
 from mailrider.delivery.security import Security
 from mailrider.delivery.tls_status import TlsStatus
 from mailrider.delivery.trouble import Failure
@@ -118,6 +118,9 @@ class Hops:
                 if self._status is not None:
                     self._status.choose(policy, self.strictness, refused=True)
                 return Failure(Scope.MESSAGE, complaint.status, complaint.text)
+            note = note_level(self.strictness, policy.level, server.host)
+            if note:
+                self._observer(Noted(note, self._request.queue_id))
         obstacle = self._security.find_obstacle(policy, server)
         if obstacle:
             self._observer(Warned(obstacle))

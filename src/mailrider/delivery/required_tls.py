@@ -171,6 +171,16 @@ def object_to_level(strictness: Strictness, level: TlsLevel, host: str) -> Compl
     )
 
 
+def note_level(strictness: Strictness, level: TlsLevel, host: str) -> str:
+    """What the log says of a level that does, and that would not if the wish were enforced; empty for nothing."""
+    if strictness is not Strictness.STARTTLS or level is TlsLevel.NONE or level.must_match:
+        return ""
+    return (
+        f"Sender requested REQUIRETLS, but my configured TLS security level '{level.word}' disables certificate matching."
+        f" The last attempted server was {host}"
+    )
+
+
 def object_to_server(strictness: Strictness, offered: Capabilities, peer: str) -> Refusal | None:
     """Asked inside TLS: why a server that announces this will not do."""
     if strictness is not Strictness.ENFORCE or offered.requiretls:

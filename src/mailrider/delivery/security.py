@@ -71,8 +71,6 @@ def make_security(settings: Settings, resolver: Resolver, clock: Clock, warn: Ca
     demands = read_demands(settings)
     for warning in demands.digests.warnings:
         warn(warning)
-    if demands.rpk:
-        warn(f"{demands.prefix}_tls_enable_rpk is ignored: raw public keys are not available in this TLS library")
     loaded = load_library(settings.tls_config_file, settings.tls_config_name)
     if loaded.problem:
         warn(loaded.problem)

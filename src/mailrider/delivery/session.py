@@ -126,6 +126,9 @@ class Session:
                 refusal = object_to_server(self.strictness, offered, self.peer)
                 if refusal is not None:
                     return refusal
+                if not offered.requiretls:
+                    text = f"Sender requested REQUIRETLS, but REQUIRETLS support was not offered by host {self.peer}"
+                    self.observer(Noted(text, self.queue_id))
             if not request.envelope.smtputf8 or offered.smtputf8 or not needs_smtputf8(request):
                 return None
             text = f"SMTPUTF8 is required, but was not offered by host {self.peer}"

@@ -71,7 +71,6 @@ class Demands:
     depth: int
     multiple_labels: bool
     reuse: bool
-    rpk: bool
     digests: Digests
     bug_workarounds_off: tuple[str, ...]
     options: tuple[str, ...]
@@ -110,7 +109,6 @@ def read_demands(settings: Settings) -> Demands:
         depth=settings.smtp_tls_scert_verifydepth,
         multiple_labels=False,  # whatever the parameter says: smtp(8) has not looked at it since it left this to OpenSSL
         reuse=settings.smtp_tls_connection_reuse,
-        rpk=settings.smtp_tls_enable_rpk,
         digests=read_digests(settings.tls_dane_digests),
         bug_workarounds_off=tuple(settings.tls_disable_workarounds),
         options=tuple(settings.tls_ssl_options),
