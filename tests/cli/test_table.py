@@ -139,6 +139,7 @@ def test_who_may_not_read_the_text_may_not_read_the_table(pairs: Path) -> None:
         assert Path(f"{pairs}.cdb").stat().st_mode & 0o777 == 0o644 & (mode | 0o600)
 
 
+@pytest.mark.parameter("default_database_type")
 def test_the_usual_type_and_definitions_in_main_cf(tmp_path: Path, pairs: Path) -> None:
     base = sqlite3.connect(tmp_path / "base")
     base.executescript("create table t (k, v); insert into t values ('a', 'b');")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from mailrider.cli.agent_check_tables import check_tables, has_service
 from mailrider.cli.agent_process import find_out_release
 from mailrider.errors import MailriderError, WrongConfiguration
 from mailrider.model.request import Transport
@@ -101,6 +102,13 @@ def check(settings: Settings, directory: Path) -> Iterator[Remark]:
     if not installation.announces:
         yield Remark("note", "", "this Postfix is older than 3.6 and is spoken to in its way. Nothing to do")
     yield from _check_parameters(settings)
+    for weight, name, text in check_tables(settings, directory, installation):
+        yield Remark(weight, _place_of(settings, name), text)
+    cache = settings.connection_cache_service_name
+    for name in ("smtp_connection_cache_shared", "lmtp_connection_cache_shared"):
+        if settings.is_set(name) and settings.text(name) == "yes" and not has_service(settings, cache):
+            text = f"{name}: master.cf has no service {cache}: each worker keeps its own connections"
+            yield Remark("differs", _place_of(settings, name), text)
     yield from _check_keys(settings, installation.mail_owner)
     services = [service for service in settings.services.services.values() if _concerns_us(service)]
     if not any(service.program == PROGRAM for service in services):
@@ -109,17 +117,22 @@ def check(settings: Settings, directory: Path) -> Iterator[Remark]:
         yield from _check_service(service, settings)
 
 
+def _place_of(settings: Settings, name: str) -> str:
+    entry = settings.entries[name]
+    return entry.place if entry.line else f"-o {name}"
+
+
 def _concerns_us(service: Service) -> bool:
     return service.type == "unix" and (service.transport is not None or service.program == PROGRAM)
 
 
 def _check_parameters(settings: Settings) -> Iterator[Remark]:
-    for name, entry in settings.entries.items():
+    for name in settings.entries:
         plain = "smtp_" + name.removeprefix("lmtp_") if name.startswith("lmtp_") else name
         found = _BEHAVIOUR.get(plain)
         if found is None:
             continue
-        yield Remark(found[0], entry.place if entry.line else f"-o {name}", f"{name}: {found[1]}")
+        yield Remark(found[0], _place_of(settings, name), f"{name}: {found[1]}")
 
 
 def _check_keys(settings: Settings, owner: str) -> Iterator[Remark]:

@@ -61,7 +61,7 @@ class MailLog:
         syslog_path: str = "",
         stream: int | None = None,
     ) -> None:
-        self._tag = tag
+        self.tag = tag
         self._host = host_name.partition(".")[0]
         self._priority = facility_number(facility) * 8
         self._path = postlog_path or syslog_path or SYSLOG_PATH
@@ -94,7 +94,7 @@ class MailLog:
             self._second, self._stamp = now, time.strftime("%b %d %H:%M:%S", time.localtime(now))
         pid = process or os.getpid()
         if pid != self._pid:
-            self._pid, self._name = pid, f"{self._tag}[{pid}]: "
+            self._pid, self._name = pid, f"{self.tag}[{pid}]: "
         text = line.encode("utf-8", "replace")
         if len(text) > TEXT_LIMIT_OCTETS:
             text = text[:TEXT_LIMIT_OCTETS].decode("utf-8", "ignore").encode()

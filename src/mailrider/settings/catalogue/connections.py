@@ -52,7 +52,7 @@ class Connections(Section, title="connections"):
     )  # fmt: skip
     connection_cache_status_update_time = Seconds(
         "600s", "How often the connection cache logs what it did.",
-        since="2.2", in_effect=False,
+        since="2.2", in_effect=False, moot="Postfix's scache(8) writes these lines itself",
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class House(Section, title="this host"):
     )  # fmt: skip
     data_directory = Text(
         "/var/lib/postfix", "Where caches and other files that may be lost are kept.",
-        since="2.5", least=1, in_effect=False,
+        since="2.5", least=1, in_effect=True,
     )  # fmt: skip
     html_directory = Text(
         "/usr/share/doc/postfix/html", "Where Postfix's manual is as HTML.",
@@ -63,8 +63,8 @@ class House(Section, title="this host"):
         since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     multi_instance_name = Text(
-        "", "The name of this one of several instances.",
-        since="2.6", in_effect=False,
+        "", "The name of this one of several instances; the log knows it by that.",
+        since="2.6", in_effect=True,
     )  # fmt: skip
     process_id = Text(
         "", "The number of the process.",
@@ -80,7 +80,7 @@ class House(Section, title="this host"):
     )  # fmt: skip
     default_database_type = Text(
         "hash", "The table type for commands that are given none.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     daemon_table_open_error_is_fatal = Flag(
         "no", "Let an agent under Postfix stop instead of defer when a table cannot be opened; other commands always do.",

@@ -118,7 +118,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     backwards_bounce_logfile_compatibility = Flag(
         "yes", "Write bounce logs in the old form too.",
-        since="2.1", in_effect=False,
+        since="2.1", in_effect=False, moot="the only bounce logs are those of Postfix, whose bounce(8) writes them itself",
     )  # fmt: skip
     address_verify_map = Text(
         "btree:$data_directory/verify_cache", "The table that remembers address probes.",
