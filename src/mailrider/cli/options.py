@@ -11,6 +11,9 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Given = tuple[Path | None, tuple[str, ...]]
+"""The directory with main.cf, and overrides."""
+
 
 class WholeNumber(click.IntRange):
     """A whole number, so called in messages."""

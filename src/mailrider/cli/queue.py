@@ -14,10 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mailrider.cli.options import SecondsRange, WholeNumber, common_options
-
-Given = tuple[Path | None, tuple[str, ...]]
-"""The directory with main.cf, and overrides."""
+from mailrider.cli.options import Given, SecondsRange, WholeNumber, common_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 

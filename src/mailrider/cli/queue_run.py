@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mailrider.cli.queue import Given
+from mailrider.cli.options import Given
 from mailrider.cli.queue_text import (
     EMPTY,
     HEADING,

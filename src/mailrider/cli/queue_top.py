@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailrider.cli.queue import Given
+from mailrider.cli.options import Given
 from mailrider.cli.queue_run import EX_OK, settings_of
 from mailrider.cli.queue_text import counts_as_json, tell_duration
 from mailrider.observe.printable import make_printable
