@@ -91,6 +91,7 @@ class Queue(Section, title="queue"):
     transport_retry_time = Seconds(
         "60s", "After how long a transport that failed is asked again.",
         since="pre-2.0", in_effect=False,
+        moot="the queue manager and the deliveries are one process, which has nobody to wait for",
     )  # fmt: skip
     message_size_limit = Count(
         "10240000", "The largest message that is taken, in octets; 0 sets no limit.",
@@ -122,7 +123,7 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     qmgr_message_recipient_minimum = Count(
         "10", "How many recipients of each message are held in memory at least.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     qmgr_fudge_factor = Count(
         "100", "How much of the resources one large mailing gets, in per cent.",
@@ -130,15 +131,17 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     qmgr_clog_warn_time = Seconds(
         "300s", "How often it is logged that one destination fills the queue; 0 never logs it.",
-        since="2.0", least=0, in_effect=False,
+        since="2.0", least=0, in_effect=True,
     )  # fmt: skip
     qmgr_daemon_timeout = Seconds(
         "1000s", "How long one step of the queue manager may take.",
         since="2.8", in_effect=False,
+        moot="the queue manager and the deliveries are one process, which has nobody to wait for",
     )  # fmt: skip
     qmgr_ipc_timeout = Seconds(
         "60s", "How long another daemon may keep the queue manager waiting.",
         since="2.8", in_effect=False,
+        moot="the queue manager and the deliveries are one process, which has nobody to wait for",
     )  # fmt: skip
 
 
@@ -148,64 +151,80 @@ class Slots(Section, title="queue order"):
     default_recipient_limit = Count(
         "20000", "Recipients in memory for one service.",
         since="pre-2.0", in_effect=False,
+        moot="nobody may fill what qmgr_message_recipient_limit allows for all services (docs/node.md)",
     )  # fmt: skip
     default_extra_recipient_limit = Count(
         "1000", "Further recipients in memory for messages that overtake.",
         since="pre-2.0", in_effect=False,
+        moot="nobody may fill what qmgr_message_recipient_limit allows for all services (docs/node.md)",
     )  # fmt: skip
     default_recipient_refill_limit = Count(
         "100", "How many recipients are read at a time.",
         since="2.4", least=1, in_effect=False,
+        moot="the next recipients of a mailing follow when half of those in memory are done",
     )  # fmt: skip
     default_recipient_refill_delay = Seconds(
         "5s", "After how long recipients are read even if they are few.",
         since="2.4", in_effect=False,
+        moot="the next recipients of a mailing follow when half of those in memory are done",
     )  # fmt: skip
     default_minimum_delivery_slots = Count(
         "3", "How many deliveries a message needs before it may be overtaken.",
         since="pre-2.0", in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     default_delivery_slot_cost = Count(
         "5", "After how many deliveries one may be given to another message; 0 means never.",
         since="pre-2.0", in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     default_delivery_slot_loan = Count(
         "3", "How many deliveries may be given in advance.",
         since="pre-2.0", in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     default_delivery_slot_discount = Count(
         "50", "How many of the deliveries needed may be owed, in per cent.",
         since="pre-2.0", most=100, in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     transport_recipient_limit = Count(
         "$default_recipient_limit", "Recipients in memory, for one service.",
         since="pre-2.0", per_service=True, listed=False, in_effect=False,
+        moot="nobody may fill what qmgr_message_recipient_limit allows for all services (docs/node.md)",
     )  # fmt: skip
     transport_extra_recipient_limit = Count(
         "$default_extra_recipient_limit", "Further recipients in memory, for one service.",
         since="pre-2.0", per_service=True, listed=False, in_effect=False,
+        moot="nobody may fill what qmgr_message_recipient_limit allows for all services (docs/node.md)",
     )  # fmt: skip
     transport_recipient_refill_limit = Count(
         "$default_recipient_refill_limit", "How many recipients are read at a time, for one service.",
         since="2.4", least=1, per_service=True, listed=False, in_effect=False,
+        moot="the next recipients of a mailing follow when half of those in memory are done",
     )  # fmt: skip
     transport_recipient_refill_delay = Seconds(
         "$default_recipient_refill_delay", "After how long recipients are read anyway, for one service.",
         since="2.4", per_service=True, listed=False, in_effect=False,
+        moot="the next recipients of a mailing follow when half of those in memory are done",
     )  # fmt: skip
     transport_minimum_delivery_slots = Count(
         "$default_minimum_delivery_slots", "When a message may be overtaken, for one service.",
         since="pre-2.0", per_service=True, listed=False, in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     transport_delivery_slot_cost = Count(
         "$default_delivery_slot_cost", "After how many deliveries one may be given away, for one service.",
         since="pre-2.0", per_service=True, listed=False, in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     transport_delivery_slot_loan = Count(
         "$default_delivery_slot_loan", "How many deliveries may be given in advance, for one service.",
         since="pre-2.0", per_service=True, listed=False, in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
     transport_delivery_slot_discount = Count(
         "$default_delivery_slot_discount", "How many deliveries may be owed, in per cent, for one service.",
         since="pre-2.0", most=100, per_service=True, listed=False, in_effect=False,
+        moot="senders and messages take turns, so that no message has to overtake another",
     )  # fmt: skip
