@@ -17,7 +17,7 @@ from mailrider.model.request import Transport
 from mailrider.queue.destination import DestinationTerms
 from mailrider.queue.dispatcher import ClogTerms, ServiceTerms
 from mailrider.queue.portion import Way
-from mailrider.queue.routing import Route, Router, RoutingTerms
+from mailrider.queue.routing import ERROR, Route, Router, RoutingTerms
 from mailrider.queue.runner import NO_TRANSPORT, RunnerTerms
 from mailrider.queue.schedule import ScheduleTerms
 from mailrider.queue.share import Part, WorkShare
@@ -36,6 +36,12 @@ CLOG_PART = 5
 
 WAYS_LIMIT = 20_000
 """Next hops that are remembered with everything about them; as many as messages in memory."""
+
+LOCAL = "local"
+"""The transport for mailboxes on this host."""
+
+NO_MAILBOXES = "5.3.5 mail for this host has nowhere to go: this node has no mailboxes"
+"""What becomes of such mail; waiting for a transport that never comes would only make it late."""
 
 BUILT_IN_SERVICES = {"smtp": Transport.SMTP, "relay": Transport.SMTP, "lmtp": Transport.LMTP}
 """What there is without a master.cf."""
@@ -102,13 +108,29 @@ def make_router(settings: Settings, warn: Warn) -> Router:
             relayhost=settings.text("relayhost"),
             default_transport=settings.default_transport,
             relay_transport=settings.relay_transport,
-            local_transport=settings.local_transport,
+            local_transport=settings.local_transport if has_mailboxes(settings) else f"{ERROR}:{NO_MAILBOXES}",
             virtual_transport=settings.virtual_transport,
             empty_relayhost_key=settings.empty_address_relayhost_maps_lookup_key,
             empty_default_transport_key=settings.empty_address_default_transport_maps_lookup_key,
             recipient_delimiter=settings.recipient_delimiter,
         )
     )
+
+
+def has_mailboxes(settings: Settings) -> bool:
+    """Whether mail for `mydestination` goes anywhere: local(8), the default, is Postfix's, and a node has nothing like it."""
+    name = settings.local_transport.partition(":")[0]
+    return name != LOCAL or find_protocol(settings, name) is not None
+
+
+def find_doubts(settings: Settings) -> list[str]:
+    """What the settings of a node may not have been meant to say."""
+    if not settings.mydestination or has_mailboxes(settings):
+        return []
+    return [
+        f"this node has no mailboxes: mail for mydestination ({', '.join(settings.mydestination)}) goes back to its senders."
+        " Leave mydestination empty to send it where DNS says, or set local_transport, to lmtp:unix:/path for example"
+    ]
 
 
 def make_site(settings: Settings, warn: Warn) -> Site:
@@ -131,6 +153,7 @@ def make_site(settings: Settings, warn: Warn) -> Site:
         eight_bit=settings.smtputf8_enable,
         obsolete_sender=settings.header_from_format == "obsolete",
         threaded=settings.enable_threaded_bounces,
+        confirms_delays=settings.confirm_delay_cleared,
         redacts=settings.requiretls_redact_dsn,
     )
     for template in (site.templates.failure, site.templates.delay, site.templates.success):

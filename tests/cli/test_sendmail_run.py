@@ -126,6 +126,16 @@ def test_nobody_to_send_to(site: Site) -> None:
     assert not os.path.exists(site.queue)
 
 
+@pytest.mark.parametrize("argument", ["", "<>", '""'])
+@pytest.mark.parameter("empty_address_recipient")
+def test_mail_to_the_empty_address_has_a_recipient(site: Site, argument: str) -> None:
+    with (site.folder / "main.cf").open("a") as file:
+        file.write("empty_address_recipient = nobody\n")
+    assert site.send(b"Subject: x\n\nHello\n", argument) == 0
+    ((message, _),) = site.kept()
+    assert [one.address for one in message.envelope.recipients] == ["nobody@example.com"]
+
+
 def test_a_message_over_the_limit(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert site.send(b"\n" + b"0123456789" * 20_000, "b@b.example") == 69
     assert "message file too big" in capsys.readouterr().err

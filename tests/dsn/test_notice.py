@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsn.recordings import NAMES, Recording, read
-from mailrider.dsn.notice import compose, take_header
+from mailrider.dsn.notice import compose, find_message_id, take_header
 from mailrider.dsn.plan import Plan
 from mailrider.dsn.report import Kind, Message, Report, Site
 from mailrider.errors import ContentUnreadable
@@ -174,3 +174,32 @@ def test_a_header_ends_where_it_ends(octets: bytes) -> None:
     taken = take_header(iter([octets]))
     assert octets.startswith(taken)
     assert b"\r\n\r\n" not in taken
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Subject: x\r\nMessage-ID: <1@x>\r\n", "<1@x>"),
+        ("message-id:<1@x>\r\nSubject: x\r\n", "<1@x>"),
+        ("Message-Id:\r\n <1@x>\r\n", "<1@x>"),
+        ("Message-Id: <1@x> \r\nMessage-Id: <2@x>\r\n", "<1@x>"),
+        ("Message-Id: 1@x\r\n", ""),
+        ("Message-Id: <1@x> and more\r\n", ""),
+        ("Message-Id: <1@x>\r\n and more\r\n", ""),
+        ("Message-Id: <1 2@x>\r\n", ""),
+        ("X-Message-Id: <1@x>\r\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_message_id_is_found(header: str, expected: str) -> None:
+    assert find_message_id(MemoryMessage(f"{header}\r\nMessage-Id: <no@x>\r\n".encode())) == expected
+
+
+def test_a_message_that_cannot_be_read_has_no_message_id() -> None:
+    class Broken:
+        size_octets = 10
+
+        def chunks(self) -> Iterator[bytes]:
+            raise ContentUnreadable("gone")
+
+    assert find_message_id(Broken()) == ""

@@ -95,6 +95,29 @@ def test_the_site() -> None:
     assert (site.size_limit_octets, site.obsolete_sender, site.mail_name) == (77, True, "Other")
 
 
+@pytest.mark.parameter("error_notice_recipient", "enable_threaded_bounces", "confirm_delay_cleared")
+def test_the_site_and_its_wishes() -> None:
+    site = node_parts.make_site(make(), ignore)
+    assert (site.error_recipient, site.threaded, site.confirms_delays) == ("postmaster", False, False)
+    wishes = make(error_notice_recipient="errors", enable_threaded_bounces="yes", confirm_delay_cleared="yes")
+    site = node_parts.make_site(wishes, ignore)
+    assert (site.error_recipient, site.threaded, site.confirms_delays) == ("errors", True, True)
+
+
+@pytest.mark.parameter("local_transport", "mydestination")
+def test_a_node_has_no_mailboxes_unless_it_is_given_some() -> None:
+    settings = make(mydestination="mail.here.example, here.example")
+    (doubt,) = node_parts.find_doubts(settings)
+    assert "mydestination (mail.here.example, here.example)" in doubt
+    router = node_parts.make_router(settings, ignore)
+    assert router.find("", "b@here.example") == Route("error", node_parts.NO_MAILBOXES, True)
+    assert node_parts.find_doubts(make(mydestination="")) == []
+    given = make(mydestination="here.example", local_transport="lmtp:unix:/run/lmtp")
+    assert node_parts.find_doubts(given) == []
+    router = node_parts.make_router(given, ignore)
+    assert router.find("", "b@here.example") == Route("lmtp", "unix:/run/lmtp", True)
+
+
 @pytest.mark.parameter("bounce_template_file")
 def test_the_words_of_notices(tmp_path: Path) -> None:
     path = tmp_path / "bounce.cf"

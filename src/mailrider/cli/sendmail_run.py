@@ -118,7 +118,8 @@ def _who_calls() -> tuple[str, str]:
 def _make_envelope(settings: Settings, options: SendmailOptions, text: SubmittedText, login: str) -> Envelope:
     """Who sends to whom.  Raises `WrongUsage`."""
     origin = settings.myorigin
-    found = [address for given in options.recipients for address in read_addresses(os.fsencode(given))]
+    nobody = settings.empty_address_recipient
+    found = [address or nobody for given in options.recipients for address in read_addresses(os.fsencode(given)) or [""]]
     if options.extract:
         found += find_recipients(text.fields)
     unique = {address.casefold(): address for address in [_whole(origin, one) for one in found] if address}

@@ -24,7 +24,7 @@ from mailrider.intake.configuration import Intake
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.request import Transport
 from mailrider.node import Node
-from mailrider.node_parts import find_protocol, spool_folder
+from mailrider.node_parts import find_doubts, find_protocol, spool_folder
 from mailrider.observe.node_log import NodeLog, Stamp
 from mailrider.observe.outlets import LogFile, Outlet, StandardError, Syslog
 from mailrider.settings import Settings
@@ -139,7 +139,7 @@ def _load_early(settings: Settings) -> None:
 
 
 def _warn_of_settings(settings: Settings, log: NodeLog) -> None:
-    warnings = [*settings.warnings, *settings.obsolete()]
+    warnings = [*settings.warnings, *settings.obsolete(), *find_doubts(settings)]
     for name in {service.name for service in settings.services.services.values() if service.transport is not None}:
         reading = settings.for_service(name, find_protocol(settings, name) or Transport.SMTP)
         reading.check()

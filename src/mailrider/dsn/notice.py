@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from mailrider.dsn.plan import Plan
-from mailrider.dsn.report import Kind, Message, Report, Site
+from mailrider.dsn.report import Kind, Message, Original, Report, Site
 from mailrider.dsn.template import expand_lines
 from mailrider.dsn.wrap import format_date, show_text, wrap_line
 from mailrider.errors import ContentUnreadable
@@ -22,6 +22,7 @@ HEADER_LIMIT_OCTETS = 1024 * 1024
 
 _NOT_ATOM = str.maketrans(dict.fromkeys(" \t\r\n()<>@,;:\\\".[]", "-"))
 _HEADER_LINE = re.compile(rb"[ \t]|[!-9;-~]+[ \t]*:")
+_MESSAGE_ID = re.compile(rb"\r\nMessage-Id[ \t]*:(?:\r\n)?[ \t]*(<[^<>\s]{1,998}>)\s*(?=\r\n[^ \t]|\Z)", re.IGNORECASE)
 _UNAVAILABLE = "\t--- Undelivered message unavailable ---"
 
 
@@ -191,6 +192,16 @@ class _Writer:
         if encoded and self._encoding == "8bit":
             yield "Content-Transfer-Encoding: 8bit"
         yield ""
+
+
+def find_message_id(original: Original) -> str:
+    """The Message-Id of a message, in angle brackets; empty where it has none that makes sense."""
+    try:
+        header = take_header(original.chunks())
+    except ContentUnreadable:
+        return ""
+    found = _MESSAGE_ID.search(b"\r\n" + header)
+    return found[1].decode("ascii", "replace") if found is not None else ""
 
 
 def take_header(chunks: Iterator[bytes]) -> bytes:

@@ -78,7 +78,9 @@ class Site:
 
     `lookup` gives the raw text of a parameter for templates, `seconds_of` the value of one that is a time.  `double_bounce`
     is the address of mail that must not be answered, `classes` are the `notify_classes`.  `redacts`: notices about mail with
-    REQUIRETLS say nothing that would need it (`requiretls_redact_dsn`).
+    REQUIRETLS say nothing that would need it (`requiretls_redact_dsn`).  `threaded`: notices refer to what they are about
+    (`enable_threaded_bounces`).  `confirms_delays`: who was told that mail is late hears when it has arrived
+    (`confirm_delay_cleared`).
     """
 
     host_name: str
@@ -99,6 +101,7 @@ class Site:
     obsolete_sender: bool = False
     threaded: bool = False
     redacts: bool = True
+    confirms_delays: bool = False
 
     def template(self, kind: Kind) -> Template:
         """The words for a kind of notice."""

@@ -141,8 +141,7 @@ def read_flags(settings: Settings) -> int:
     flags = MAPS_ALLOWED
     if CLASS in settings.internal_mail_filter_classes:
         flags |= FILTERED
-    name = "smtputf8_autodetect_classes"
-    if settings.is_set(name) and {CLASS, "all"}.intersection(settings.text(name).replace(",", " ").split()):
+    if {CLASS, "all"}.intersection(settings.smtputf8_autodetect_classes):
         flags |= DETECTS_UTF8
     return flags
 

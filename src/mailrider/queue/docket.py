@@ -4,7 +4,7 @@ A recipient that was delivered is settled in the spool the moment that is known;
 out, as owed a notice.  When everybody is back:
 
 * who failed for good goes into one notice, in one transaction with the settlement;
-* who was delivered and asked to hear of it, likewise;
+* who was delivered, and whose sender asked to hear of that or was told that it is late, likewise;
 * who has to wait gets the time of the next turn, with the reason; if the message is too old by now, it goes back instead;
 * where a warning is due, the sender is told that the message is late.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mailrider.dsn.report import Kind, Report, report_outcome
+from mailrider.dsn.report import Kind, Report, report_outcome, wants
 from mailrider.model.outcome import Action, Outcome, Status
 from mailrider.model.request import Notify, Recipient
 from mailrider.queue.schedule import Schedule
@@ -32,6 +32,8 @@ class Office(Protocol):
     """What a docket acts through: the spool, notices, and the clock."""
 
     schedule: Schedule
+    confirms_delays: bool
+    """Who was told that mail is late wants to hear when it has arrived (`confirm_delay_cleared`)."""
 
     def now_seconds(self) -> float:
         """The wall clock."""
@@ -100,6 +102,8 @@ class Docket:
         if status is _SENT:
             notify = recipient.recipient.notify
             owed = notify is not _UNSET and bool(notify & Notify.SUCCESS) and not outcome.passes_notice_on
+            if recipient.warned and self._office.confirms_delays and wants(notify, Kind.DELAY):
+                owed = True
             if owed:
                 self._owed.add(number)
                 self._succeeded.append((number, outcome))

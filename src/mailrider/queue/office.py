@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
 
-from mailrider.dsn.notice import compose
+from mailrider.dsn.notice import compose, find_message_id
 from mailrider.dsn.plan import Plan, is_double_bounce, is_redacted, plan_notices
 from mailrider.dsn.report import Kind, Message, Report, Site
 from mailrider.model.outcome import Outcome
@@ -54,6 +54,7 @@ class Desk:
         self._insisting: set[asyncio.Task[None]] = set()
         self._hurried = False
         self.site = hands.site
+        self.confirms_delays = hands.site.confirms_delays
         self.schedule = hands.schedule
         self.now_seconds = hands.now_seconds
 
@@ -114,6 +115,7 @@ class Desk:
             ret=envelope.ret,
             smtputf8=envelope.smtputf8,
             requiretls=envelope.requiretls,
+            message_id=find_message_id(lease.content) if self.site.threaded else "",
         )
         if is_double_bounce(message, self.site):
             self._journal.warn("undeliverable postmaster notification discarded", stored.queue_id)

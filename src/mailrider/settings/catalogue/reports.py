@@ -86,7 +86,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     empty_address_recipient = Text(
         "MAILER-DAEMON", "Who gets mail that is addressed to the null address.",
-        since="pre-2.0", least=1, in_effect=False,
+        since="pre-2.0", least=1, in_effect=True,
     )  # fmt: skip
     delay_warning_time = Seconds(
         "0h", "After how long the sender is told that mail is late; 0 never tells.",
@@ -94,7 +94,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     confirm_delay_cleared = Flag(
         "no", "Tell the sender when mail that was late has arrived.",
-        since="3.0", in_effect=False,
+        since="3.0", in_effect=True,
     )  # fmt: skip
     bounce_template_file = Text(
         "", "A file with texts for notices.",
@@ -110,7 +110,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     enable_threaded_bounces = Flag(
         "no", "Let notices refer to the message they are about, so that they are shown with it.",
-        since="3.6", in_effect=False,
+        since="3.6", in_effect=True,
     )  # fmt: skip
     disable_verp_bounces = Flag(
         "no", "Send one notice for all recipients even if one for each was asked for.",
@@ -118,7 +118,7 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     backwards_bounce_logfile_compatibility = Flag(
         "yes", "Write bounce logs in the old form too.",
-        since="2.1", in_effect=False, moot="the only bounce logs are those of Postfix, whose bounce(8) writes them itself",
+        since="2.1", in_effect=False,
     )  # fmt: skip
     address_verify_map = Text(
         "btree:$data_directory/verify_cache", "The table that remembers address probes.",
