@@ -3,6 +3,9 @@
 5,000 messages of 4 kB come in under `defer_transports = smtp`; the mail system is stopped, the setting is taken out, it is
 started again and told to flush; the end is when the log has `status=sent` for all of them.  Both sides log to
 `maillog_file`, keep their queues on the same disk and send over 20 connections at most to the same kind of smtp-sink(1).
+
+`--destinations N`: the mail is for N destinations (`u@[127.0.0.2]` and so on), which share the connections evenly, instead of
+one relay; `--workers N`: processes of the node, who share the destinations.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ class Figure(NamedTuple):
 def sink() -> Iterator[int]:
     """An smtp-sink that takes everything; its port."""
     port = free_port()
-    command = ["smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "256"]
+    command = ["smtp-sink", "-u", "nobody", f"0.0.0.0:{port}", "256"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: answers(port))
@@ -81,7 +84,7 @@ def count(log: Path, text: bytes) -> int:
 
 
 def processor_seconds(*roots: int) -> float:
-    """User and system time of these processes and their children, the ended ones included."""
+    """User and system time of these processes and all that descend from them, the ended ones included."""
     parents, times = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -91,7 +94,13 @@ def processor_seconds(*roots: int) -> float:
                 continue
             parents[int(entry.name)] = int(fields[1])
             times[int(entry.name)] = sum(int(field) for field in fields[11:15]) / CLOCK_TICKS
-    return sum(spent for pid, spent in times.items() if pid in roots or parents[pid] in roots)
+
+    def descends(pid: int) -> bool:
+        while pid not in roots and pid in parents:
+            pid = parents[pid]
+        return pid in roots
+
+    return sum(spent for pid, spent in times.items() if descends(pid))
 
 
 def measure(name: str, log: Path, messages: int, begin: object, *pids: int) -> Figure:
@@ -103,7 +112,15 @@ def measure(name: str, log: Path, messages: int, begin: object, *pids: int) -> F
     return Figure(name, seconds, processor_seconds(*pids) - before, messages)
 
 
-def drain_node(messages: int) -> Figure:
+def deliveries_to(port: int, destinations: int) -> dict[str, str]:
+    """The settings that make mail go to the sink."""
+    limit = {"smtp_destination_concurrency_limit": str(max(1, CONNECTIONS // destinations))}
+    if destinations == 1:
+        return {"relayhost": f"[127.0.0.1]:{port}", **limit}
+    return {"smtp_tcp_port": str(port), **limit}
+
+
+def drain_node(messages: int, destinations: int, workers: int) -> Figure:
     """A node."""
     folder = Path(tempfile.mkdtemp(prefix="mailrider-drain-"))
     folder.chmod(0o777)
@@ -113,13 +130,13 @@ def drain_node(messages: int) -> Figure:
     def configure(port: int, more: str) -> None:
         (folder / "main.cf").write_text(
             f"queue_directory = {folder}/queue\nmaillog_file = {log}\nmyhostname = client.origin.test\nmydestination =\n"
-            f"relayhost = [127.0.0.1]:{port}\nsmtp_destination_concurrency_limit = {CONNECTIONS}\n{more}"
-            "intake_smtp_listen =\n"
+            f"{more}intake_smtp_listen =\n"
+            + "".join(f"{name} = {value}\n" for name, value in deliveries_to(port, destinations).items())
         )
 
     @contextmanager
     def serve() -> Iterator[int]:
-        node = subprocess.Popen([str(PROGRAM), "-c", str(folder), "serve"])
+        node = subprocess.Popen([str(PROGRAM), "-c", str(folder), "serve", "--workers", str(workers)])
         try:
             wait_for(lambda: count(log, b"daemon started") > started)
             yield node.pid
@@ -132,18 +149,23 @@ def drain_node(messages: int) -> Figure:
             started = 0
             configure(port, "defer_transports = smtp\n")
             with serve():
-                fill_node(folder / "queue", messages)
+                fill_node(folder / "queue", messages, destinations)
                 wait_for(lambda: count(log, b"status=deferred") >= messages)
             started = 1
             configure(port, "")
             with serve() as pid:
                 flush = [str(PROGRAM), "-c", str(folder), "queue", "flush", "--all"]
-                return measure("Mailrider", log, messages, lambda: subprocess.run(flush, check=True, capture_output=True), pid)
+                name = "Mailrider" if workers == 1 else f"{workers} workers"
+                return measure(name, log, messages, lambda: subprocess.run(flush, check=True, capture_output=True), pid)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fill_node(folder: Path, messages: int) -> None:
+def domains_of(destinations: int) -> list[str]:
+    return ["dest.test"] if destinations == 1 else [f"[127.0.0.{number + 2}]" for number in range(destinations)]
+
+
+def fill_node(folder: Path, messages: int, destinations: int = 1) -> None:
     """Put messages into the queue as another process would."""
     import asyncio
 
@@ -154,11 +176,13 @@ def fill_node(folder: Path, messages: int) -> None:
 
     text = b"From: a@origin.test\r\nSubject: drain\r\n\r\n" + b"x" * 78 + b"\r\n" + (b"y" * 78 + b"\r\n") * (SIZE_OCTETS // 80)
 
+    domains = domains_of(destinations)
+
     async def fill() -> None:
         async with SqliteSpool(folder, SystemClock()) as spool:
             for start in range(0, messages, 100):
                 envelopes = [
-                    Envelope("a@origin.test", (Recipient(f"u{number}@dest.test"),))
+                    Envelope("a@origin.test", (Recipient(f"u{number}@{domains[number % destinations]}"),))
                     for number in range(start, min(start + 100, messages))
                 ]
                 await asyncio.gather(*(spool.accept(Submission(envelope), text) for envelope in envelopes))
@@ -166,18 +190,19 @@ def fill_node(folder: Path, messages: int) -> None:
     asyncio.run(fill())
 
 
-def drain_postfix(messages: int) -> Figure:
+def drain_postfix(messages: int, destinations: int) -> Figure:
     """A private Postfix."""
     with sink() as port:
         settings = {
-            "defer_transports": "smtp", "smtp_destination_concurrency_limit": str(CONNECTIONS),
-            "relayhost": f"[127.0.0.1]:{port}",
+            "defer_transports": "smtp", **deliveries_to(port, destinations),
+            "smtpd_relay_restrictions": "permit_mynetworks, reject", "resolve_numeric_domain": "yes",
         }  # fmt: skip
         with Postfix({}, services=["smtp unix - - n - - smtp\n"], settings=settings) as postfix:
             log = postfix.folder / "log" / "maillog"
-            source = ["smtp-source", "-s", "8", "-m", str(messages), "-l", str(SIZE_OCTETS), "-f", "a@origin.test",
-                      "-t", "u@dest.test", f"127.0.0.1:{postfix.port}"]  # fmt: skip
-            subprocess.run(source, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+            for domain in domains_of(destinations):
+                source = ["smtp-source", "-s", "8", "-m", str(messages // destinations), "-l", str(SIZE_OCTETS),
+                          "-f", "a@origin.test", "-t", f"u@{domain}", f"127.0.0.1:{postfix.port}"]  # fmt: skip
+                subprocess.run(source, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
             wait_for(lambda: count(log, b"status=deferred") >= messages)
             postfix.run("postfix", "stop")
             postfix.run("postconf", "-e", "defer_transports=")
@@ -192,19 +217,23 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks drain", description=__doc__)
     parser.add_argument("--messages", type=int, default=MESSAGES)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--destinations", type=int, default=1, help="up to 250")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--alone", action="store_true", help="without Postfix")
     given = parser.parse_args(arguments)
     for name in ("smtp-sink", "smtp-source"):
         if not shutil.which(name):
             print(f"{name} is not installed (Debian's package postfix)", file=sys.stderr)
             return 69
-    reason = why_not()
+    messages = given.messages // given.destinations * given.destinations
+    reason = "--alone" if given.alone else why_not()
     for _ in range(given.runs):
-        ours = drain_node(given.messages)
+        ours = drain_node(messages, given.destinations, given.workers)
         print(ours, flush=True)
         if reason:
             print(f"Postfix    not measured: {reason}")
             continue
-        theirs = drain_postfix(given.messages)
+        theirs = drain_postfix(messages, given.destinations)
         print(theirs, flush=True)
         print(f"{'ratio':10} {theirs.seconds / ours.seconds:8.2f}", flush=True)
     return 0
