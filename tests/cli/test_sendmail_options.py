@@ -53,7 +53,7 @@ def test_command_lines(line: str, expected: SendmailOptions) -> None:
     "line",
     [
         "-f", "-Z", "--queue", "-bz", "-bd", "-bl", "-bv", "-N", "-N often", "-N never,delay", "-R some", "-B 9bit", "-qI",
-        "-qSx", "-N ,", "-O requiretls=maybe", "-O smtputf8",
+        "-qSx", "-N ,", "-O requiretls=maybe", "-O smtputf8", "-XV", "-XV+=", "-X V+=",
     ],
 )
 def test_wrong_usage(line: str) -> None:

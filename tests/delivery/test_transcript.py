@@ -157,3 +157,19 @@ def test_what_a_server_says_is_printable() -> None:
     transcript = SessionTranscript(frozenset({"protocol"}))
     transcript.reply(Reply(250, (b"250 \x1b[31m\xff",), b"250 \x1b[31m\xff"))
     assert transcript.lines() == ("In:  250 ?[31m?",)
+
+
+@pytest.mark.parametrize("offered", ["AUTH PLAIN", "AUTH LOGIN", "AUTH CRAM-MD5"])
+def test_passwords_are_not_in_it(offered: str) -> None:
+    challenge = Rule(match="^AUTH (LOGIN|CRAM-MD5)", reply="334 PDEyM0B4Pg==")
+    (told,) = hear(
+        challenge, Rule(match="^AUTH PLAIN|^[A-Za-z0-9+/]+=*$", reply="501 5.5.2 what?"),
+        keywords=(offered,), smtp_sasl_auth_enable=True, smtp_sasl_password_maps="static:joe:secret",
+        smtp_sasl_security_options="",
+    )  # fmt: skip
+    start = told.lines.index(next(line for line in told.lines if line.startswith("Out: AUTH")))
+    said = told.lines[start : told.lines.index("In:  501 5.5.2 what?")]
+    if "PLAIN" in offered:
+        assert said == ("Out: AUTH PLAIN ***",)
+    else:
+        assert said == (f"Out: {offered}", "In:  334 PDEyM0B4Pg==", "Out: ***")

@@ -178,6 +178,8 @@ def _take_value(options: SendmailOptions, letter: str, value: str) -> None:
             _take_send_option(options, value)
         case "b":
             _take_mode(options, value)
+        case "X" if value[:1] == "V":
+            raise WrongUsage("sendmail -XV: VERP is not there; send to each recipient by itself, with a sender (-f) of its own")
         case _:
             assert letter in IGNORED_WITH_VALUE
 

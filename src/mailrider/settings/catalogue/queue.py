@@ -103,7 +103,7 @@ class Queue(Section, title="queue"):
     )  # fmt: skip
     enable_original_recipient = Flag(
         "yes", "Keep the address that a recipient had before aliasing.",
-        since="2.1", in_effect=False,
+        since="2.1", in_effect=False, moot="a node has no aliases, and under Postfix its cleanup(8) reads this",
     )  # fmt: skip
     default_process_limit = Count(
         "100", "How many processes a service may have.",

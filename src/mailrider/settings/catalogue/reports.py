@@ -114,19 +114,19 @@ class Reports(Section, title="logs and notices"):
     )  # fmt: skip
     disable_verp_bounces = Flag(
         "no", "Send one notice for all recipients even if one for each was asked for.",
-        since="1.1", in_effect=False,
+        since="1.1", in_effect=False, moot="a node takes no mail with VERP, and under Postfix its bounce(8) reads this",
     )  # fmt: skip
     backwards_bounce_logfile_compatibility = Flag(
         "yes", "Write bounce logs in the old form too.",
-        since="2.1", in_effect=False,
+        since="2.1", in_effect=False, moot="the only bounce logs are those of Postfix, whose bounce(8) writes them itself",
     )  # fmt: skip
     address_verify_map = Text(
         "btree:$data_directory/verify_cache", "The table that remembers address probes.",
-        since="2.1", in_effect=False,
+        since="2.1", in_effect=False, moot="a node probes no addresses, and under Postfix its verify(8) reads this",
     )  # fmt: skip
     address_verify_sender = Text(
         "$double_bounce_sender", "The sender of address probes.",
-        since="2.1", in_effect=False,
+        since="2.1", in_effect=False, moot="a node probes no addresses, and under Postfix its verify(8) reads this",
     )  # fmt: skip
     lmtp_assume_final = Flag(
         "no", "Say delivered instead of relayed of mail that an LMTP server without DSN took.",
