@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -65,8 +65,10 @@ def read(name: str) -> Recording:
         to_seconds(find("^Arrival-Date: (.*)", status)),
         MemoryMessage(find_original(original).encode()),
         envid=find("^Original-Envelope-Id: (.*)", status),
+        message_id=find("^References: (.*)", text.partition("\n\n")[0]),
     )
     site = Site("mail.here.example", "here.example", lambda _: None, lambda _: 0.0, templates=templates, lifetime_seconds=20)
+    site = replace(site, threaded=bool(message.message_id))
     now = float(boundary.partition("/")[0].rpartition(".")[2])
     return Recording(name, text, plan, message, site, find("^\tid (.*);", text), now)
 

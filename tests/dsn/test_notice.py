@@ -43,13 +43,15 @@ def write(recording: Recording) -> bytes:
 
 
 def test_all_kinds_are_recorded() -> None:
-    assert len(NAMES) == 14
+    assert len(NAMES) == 16
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notice_is_laid_out_as_postfix_does(name: str) -> None:
     """With Postfix's own words in the place of ours, nothing differs."""
     recording = read(name)
+    if recording.site.threaded:
+        assert find_message_id(recording.message.original or MemoryMessage(b"")) == recording.message.message_id
     assert write(recording).decode() == recording.text.replace("\n", "\r\n")
 
 
