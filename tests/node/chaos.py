@@ -99,30 +99,41 @@ class Site:
         folder.chmod(0o777)
         (folder / "queue").mkdir(mode=0o700)
         hops = ", ".join(f"{{ d{number}.example = smtp:[127.0.1.{number + 1}]:{far_port} }}" for number in range(domains))
-        (folder / "main.cf").write_text(
+        self._settings = (
             f"queue_directory = {folder}/queue\nmaillog_file = {folder}/log\nmyhostname = here.example\nmydestination =\n"
             f"myorigin = here.example\nrelayhost = [127.0.0.1]:{far_port}\ntransport_maps = inline:{{ {hops} }}\n"
             f"minimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s\n{TIMEOUTS}"
             f"intake_smtp_listen = 127.0.0.1:{self.port}, unix:{folder}/smtp\nintake_lmtp_listen = unix:{folder}/lmtp\n"
         )
         self.node: subprocess.Popen[bytes] | None = None
+        self._number = 0
+        self.life = ""
+
+    def configure(self, life: str) -> None:
+        """The next process that starts is known by this name to the far side."""
+        new = self.folder / "main.cf.new"
+        new.write_text(f"{self._settings}smtp_helo_name = {life}\n")
+        new.rename(self.folder / "main.cf")
 
     def is_up(self) -> bool:
         return self.node is not None
 
     def start(self) -> None:
+        self._number += 1
+        self.life = f"node-{self._number}.here.example"
+        self.configure(self.life)
         command = [*COMMAND, "-c", str(self.folder), "serve"]
         self.node = subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": ""})
 
-    def kill(self) -> float:
-        """End it without a warning; when it was dead."""
+    def kill(self) -> tuple[str, float]:
+        """End it without a warning; the life that has ended, and when."""
         node, self.node = self.node, None
         assert node is not None
         assert node.poll() is None, f"the node has ended by itself:\n{self.end_of_log()}"
         node.kill()
         dead = time.monotonic()
         node.wait()
-        return dead
+        return self.life, dead
 
     def finish(self) -> None:
         """No more mail comes in: wait until nothing is left, and stop."""
@@ -164,15 +175,15 @@ class Chaos:
         self._folder = folder
         self._domains = domains
         self.post = Post(seed, domains, CROWD_PAUSE_SECONDS if crowd else PAUSE_SECONDS)
-        self.far = FarProcess(seed, "crowd" if crowd else "wild", ports=2)
-        self.kills: dict[int, list[float]] = {port: [] for port in self.far.ports}
+        self.far = FarProcess(seed, "crowd" if crowd else "wild")
+        self.kills: dict[str, float] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Everything at work; ended whatever happens."""
-        self.site = Site(self._folder / "site", self.far.ports[0], self._domains)
-        own = Site(self._folder / "api", self.far.ports[1], self._domains)
-        self.api = ApiNode(self.post, own.folder, self._domains)
+        self.site = Site(self._folder / "site", self.far.port, self._domains)
+        own = Site(self._folder / "api", self.far.port, self._domains)
+        self.api = ApiNode(self.post, own.folder, self._domains, own.configure)
         try:
             self.site.start()
             self._threads = self._open_doors()
@@ -198,9 +209,9 @@ class Chaos:
         """One node dies, and perhaps the other, and they come back."""
         chance = self._chance
         time.sleep(chance.random() * LIFE_SECONDS[0] if chance.random() < SHORT_LIFE_SHARE else chance.uniform(*LIFE_SECONDS))
-        self.kills[self.far.ports[0]].append(self.site.kill())
+        self.kills.update([self.site.kill()])
         if chance.random() < API_SHARE:
-            self.kills[self.far.ports[1]].append(self.api.kill())
+            self.kills.update([self.api.kill()])
         if chance.random() < DOWN_SHARE:
             time.sleep(DOWN_SECONDS)
         self.site.start()

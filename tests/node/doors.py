@@ -212,16 +212,19 @@ class ApiNode:
 
     NAME = "Python API"
 
-    def __init__(self, post: Post, folder: Path, domains: int) -> None:
+    def __init__(self, post: Post, folder: Path, domains: int, configure: Callable[[str], None]) -> None:
         self._post = post
         self._folder = folder
         self._domains = domains
-        self._life = 0
+        self._configure = configure
+        self._number = 0
         self._begin()
 
     def _begin(self) -> None:
-        self._life += 1
-        command = [sys.executable, "-m", "tests.node.api_program", str(self._folder), str(self._domains), str(self._life)]
+        self._number += 1
+        self.life = f"api-{self._number}.here.example"
+        self._configure(self.life)
+        command = [sys.executable, "-m", "tests.node.api_program", str(self._folder), str(self._domains), str(self._number)]
         command.append(str(self._post.pause_seconds))
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
@@ -232,14 +235,15 @@ class ApiNode:
         for line in complete_lines(process.stdout):
             self._post.accept(self.NAME, line.split())
 
-    def kill(self) -> float:
-        """End it without a warning, and begin anew; when it was dead."""
+    def kill(self) -> tuple[str, float]:
+        """End it without a warning, and begin anew; the life that has ended, and when."""
+        life = self.life
         assert self._process.poll() is None, "the program has ended by itself"
         self._process.kill()
         dead = time.monotonic()
         self._settle()
         self._begin()
-        return dead
+        return life, dead
 
     def finish(self) -> None:
         """No more mail; returns when its queue is empty."""

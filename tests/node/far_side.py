@@ -1,7 +1,7 @@
 """A far side that misbehaves and remembers what it has taken, from whom and when: for tests that kill the near side.
 
 It is a process of its own, so that its clock says when a reply was written, whatever the tests are busy with:
-`python -m tests.node.far_side SEED PORTS MANNERS` says its ports on standard output, becomes friendly when it reads a line, and
+`python -m tests.node.far_side SEED MANNERS` says its port on standard output, becomes friendly when it reads a line, and
 at the end of its input says as JSON what it has taken.
 """
 
@@ -24,6 +24,9 @@ SENDER = "alice@here.example"
 """Who sends all the mail, and hears of what cannot be delivered."""
 
 BACKLOG = 1000
+
+FAREWELL_SECONDS = 2.0
+"""How long the last words have to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,11 @@ MANNERS = {"wild": Manners(), "crowd": CROWD}
 class Copy(NamedTuple):
     """A message that was taken for a recipient; times of `time.monotonic`.
 
+    `life` is what its sender said in EHLO: a process can be dead when what it has sent is read.
     `said_seconds` is when the 250 was written; None where that was never done, or the other end had hung up before.
     """
 
-    port: int
+    life: str
     taken_seconds: float
     said_seconds: float | None
 
@@ -68,7 +72,7 @@ class _Talk:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self._writer = writer
-        self.port: int = writer.get_extra_info("sockname")[1]
+        self.life = ""
         self.is_open = False  # MAIL was taken
         self.sender = ""
         self.recipients: list[str] = []
@@ -80,7 +84,7 @@ class _Talk:
 
 
 class FarSide:
-    """SMTP servers on some ports of every loopback address.
+    """An SMTP server on every loopback address.
 
     `copies` has, for each recipient, what was taken; `told` holds recipients that stand in notices.
     """
@@ -90,20 +94,24 @@ class FarSide:
         self.manners = manners
         self.copies: defaultdict[str, list[Copy]] = defaultdict(list)
         self.told: set[str] = set()
-        self._servers: list[asyncio.Server] = []
 
     async def listen(self) -> int:
-        """Open a port more."""
-        server = await asyncio.start_server(self._serve, "0.0.0.0", 0, limit=2**20, backlog=BACKLOG)
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
+        """Begin; the port."""
+        self._server = await asyncio.start_server(self._serve, "0.0.0.0", 0, limit=2**20, backlog=BACKLOG)
+        return int(self._server.sockets[0].getsockname()[1])
 
     def _chance(self, share: float) -> bool:
         return self._random.random() < share
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await self._converse(_Talk(reader, writer))
+            # A close with octets that nobody has read resets the connection, and takes replies with it that were there.
+            if not reader.at_eof():
+                writer.write_eof()
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    while await reader.read(2**16):
+                        pass
         writer.close()
 
     async def _greet(self, talk: _Talk) -> bool:
@@ -123,6 +131,7 @@ class FarSide:
         while line := await talk.reader.readline():
             word = line[:4].upper()
             if word == b"EHLO":
+                talk.life = line[4:].decode("latin-1").strip()
                 await talk.say(b"250-far.example\r\n250-PIPELINING\r\n" + b"250-CHUNKING\r\n" * chunking + b"250 8BITMIME")
             elif word == b"MAIL":
                 if not await self._begin(talk, line):
@@ -222,7 +231,7 @@ class FarSide:
         return True
 
     def _count(self, talk: _Talk, taken: float, said: float | None) -> None:
-        copy = Copy(talk.port, taken, said)
+        copy = Copy(talk.life, taken, said)
         for address in talk.recipients:
             self.copies[address].append(copy)
         if SENDER in talk.recipients and said is not None:
@@ -236,11 +245,11 @@ def _address(line: bytes) -> str:
 class FarProcess:
     """A far side in a process of its own.  `manners`: a name of `MANNERS`."""
 
-    def __init__(self, seed: int, manners: str, ports: int) -> None:
-        command = [sys.executable, "-m", "tests.node.far_side", str(seed), str(ports), manners]
+    def __init__(self, seed: int, manners: str) -> None:
+        command = [sys.executable, "-m", "tests.node.far_side", str(seed), manners]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        self.ports: list[int] = json.loads(self._process.stdout.readline())
+        self.port = int(self._process.stdout.readline())
         self.copies: dict[str, list[Copy]] = {}
         self.told: set[str] = set()
 
@@ -262,13 +271,13 @@ class FarProcess:
             self._process.communicate()
 
 
-async def main(seed: int, ports: int, manners: str) -> None:
+async def main(seed: int, manners: str) -> None:
     far = FarSide(seed, MANNERS[manners])
-    print(json.dumps([await far.listen() for _ in range(ports)]), flush=True)
+    print(await far.listen(), flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         far.manners = FRIENDLY
     print(json.dumps([far.copies, sorted(far.told)]))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2]))

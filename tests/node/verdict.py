@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -83,10 +82,10 @@ def judge(
     accepted: Mapping[str, str],
     copies: Mapping[str, Sequence[Copy]],
     told: set[str],
-    kills: Mapping[int, Sequence[float]],
+    kills: Mapping[str, float],
     seconds: float,
 ) -> Verdict:
-    """`accepted`: recipients and their doors; `kills`: for each port of the far side when its client was killed."""
+    """`accepted`: recipients and their doors; `kills`: the lives that were ended, and when."""
     tallies: dict[str, Counter[str]] = {}
     missing, unexplained, gaps = [], [], []
     for address, door in sorted(accepted.items()):
@@ -99,26 +98,24 @@ def judge(
             tally["missing"] += 1
             missing.append(address)
         for copy, following in pairwise(its):
-            reason, gap = explain(copy, following, kills.get(copy.port, ()))
+            reason, gap = explain(copy, following, kills.get(copy.life))
             if reason == "unexplained":
-                unexplained.append(address)
+                unexplained.append(f"{address}, said {copy.said_seconds}, again {following.taken_seconds}")
             else:
                 tally[reason] += 1
             if reason == "twice":
                 gaps.append(gap)
     doors = {door: Count(**tally) for door, tally in sorted(tallies.items())}
-    count = sum(map(len, kills.values()))
-    return Verdict(count, seconds, doors, tuple(missing), tuple(unexplained), tuple(gaps))
+    return Verdict(len(kills), seconds, doors, tuple(missing), tuple(unexplained), tuple(gaps))
 
 
-def explain(copy: Copy, following: Copy, kills: Sequence[float]) -> tuple[str, float]:
+def explain(copy: Copy, following: Copy, killed_seconds: float | None) -> tuple[str, float]:
     """Why a recipient got the message once more, and how long before the kill the first 250 was written."""
     if copy.said_seconds is None:
         return "unheard", 0.0
-    index = bisect_left(kills, copy.taken_seconds)
-    if index == len(kills) or kills[index] > following.taken_seconds:
+    if killed_seconds is None or following.life == copy.life:
         return "unexplained", 0.0
-    if kills[index] <= copy.said_seconds:
+    if killed_seconds <= copy.said_seconds:
         return "unheard", 0.0  # it was said to a process that was not there any more
-    gap = kills[index] - copy.said_seconds
+    gap = killed_seconds - copy.said_seconds
     return ("twice", gap) if gap <= KILL_WINDOW_SECONDS else ("unexplained", gap)
