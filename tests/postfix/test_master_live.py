@@ -99,12 +99,12 @@ def test_a_worker_that_is_killed_loses_nothing() -> None:
 def test_a_worker_that_hangs_is_ended_and_its_mail_tried_again() -> None:
     answers = threading.Event()
     server = LineServer(lambda waiting: (b"500 nobody\n", len(waiting)) if answers.is_set() else (b"", 0))
-    options = f"-o daemon_timeout=1s -o smtp_generic_maps=tcp:127.0.0.1:{server.port}"
+    options = f"-o daemon_timeout=2s -o smtp_generic_maps=tcp:127.0.0.1:{server.port}"
     try:
         with running(agent_line(options=options)) as (postfix, _, quick):
             queue_id = postfix.submit(["to@quick.test"])
             postfix.wait_for_log("fatal: watchdog timeout")
-            (worker,) = re.findall(r"/smtp\[(\d+)\]: fatal: watchdog timeout", postfix.log_text())
+            worker = re.findall(r"/smtp\[(\d+)\]: fatal: watchdog timeout", postfix.log_text())[0]
             postfix.wait_for_log(f"worker process {worker}: killed by signal {int(signal.SIGALRM)}; another follows")
             postfix.wait_for(lambda: queue_id in postfix.queue_ids("deferred"), "it to be deferred")
             answers.set()

@@ -129,6 +129,14 @@ def test_or_the_agent_does_not_start() -> None:
         assert "fatal: smtp_generic_maps: texthash:/no/such/file: cannot read" in postfix.log_text()
 
 
+def is_empty_or_flushed(postfix: Postfix) -> bool:
+    """Whether the queue is empty; else it is tried once more.  (A queue manager that is just leaving does not hear it.)"""
+    if not postfix.queue_ids("maildrop", "incoming", "active", "deferred"):
+        return True
+    postfix.run("postqueue", "-f")
+    return False
+
+
 def test_without_the_service_mail_waits_until_it_is_there() -> None:
     with Receiver() as receiver:
         postfix = a_site(receiver, {})
@@ -143,8 +151,7 @@ def test_without_the_service_mail_waits_until_it_is_there() -> None:
             assert postfix.log_text().count(reason) == 1
             master.write_text(whole)
             postfix.run("postfix", "reload")
-            postfix.run("postqueue", "-f")
-            postfix.wait_until_empty(90)
+            postfix.wait_for(lambda: is_empty_or_flushed(postfix), "the queue to be empty")
             assert receiver.taken[0].sender == "writer@outside.test"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -129,12 +130,18 @@ def test_without_the_service_each_keeps_its_own() -> None:
 def test_a_cache_that_has_been_started_anew_is_found_again() -> None:
     with a_site() as (postfix, receiver), agents_of_their_own(postfix, ("one", "two")):
         deliver(postfix, "a@one.test", "b@two.test")
-        for process in postfix.processes("scache"):
-            subprocess.run(["kill", str(process)], check=True)
+        processes = set(postfix.processes("scache"))
+        for process in processes:
+            os.kill(process, signal.SIGTERM)
+        postfix.wait_for(lambda: not processes & set(postfix.processes("scache")), "the cache to end")
         found = deliver(postfix, "c@one.test", "d@two.test")
         assert [use for _, use in found] == ["", "conn_use=2"]
         assert "problem talking" not in postfix.log_text()
         assert receiver.sessions == 2
+
+
+def agents_and_caches(postfix: Postfix) -> set[int]:
+    return {*postfix.processes("agent --transport"), *postfix.processes("scache")}
 
 
 def test_under_master_too() -> None:
@@ -143,7 +150,9 @@ def test_under_master_too() -> None:
         transports = {"sink.test": f"smtp:{receiver.hop}"}
         with Postfix(transports, [agent_line(options=options)], KEPT) as postfix:
             deliver(postfix, "a@sink.test")
+            old = agents_and_caches(postfix)
             postfix.run("postfix", "reload")  # scache(8) goes with all that it has
+            postfix.wait_for(lambda: not old & agents_and_caches(postfix), "all of before to end")
             found = deliver(postfix, "b@sink.test", "c@sink.test")
             assert [use for _, use in found] == ["", "conn_use=2"]
             assert receiver.sessions == 2
