@@ -223,7 +223,7 @@ def make_share(settings: Settings, router: Router, part: Part) -> WorkShare | No
     """What belongs to one worker; None where it is alone.
 
     A transport with a rate, or with a process limit in master.cf, belongs to one worker as a whole: its limit counts over all
-    destinations.
+    destinations.  So does one whose destinations are grouped: who is in a group is not known before DNS has said so.
     """
     if part.workers == 1:
         return None
@@ -232,8 +232,11 @@ def make_share(settings: Settings, router: Router, part: Part) -> WorkShare | No
     def is_whole(service: str) -> bool:
         if service not in known:
             agent = settings.services.delivery_agent(service)
-            known[service] = find_protocol(settings, service) is not None and bool(
-                make_service_terms(settings, service).interval_seconds or (agent is not None and agent.process_limit)
+            protocol = find_protocol(settings, service)
+            known[service] = protocol is not None and bool(
+                make_service_terms(settings, service).interval_seconds
+                or (agent is not None and agent.process_limit)
+                or (protocol is Transport.SMTP and settings.destination_group == "mx")
             )
         return known[service]
 
@@ -269,7 +272,9 @@ class Ways:
         except WrongUsage as wrong:
             return f"4.3.5 {wrong}"
         limit = self._engine.recipient_limit(service)
-        return Way(service, transport, nexthop, agent, limit, self._observer)
+        is_grouped = self._engine.settings.destination_group == "mx" and transport is Transport.SMTP
+        find_exchangers = agent.find_exchangers if is_grouped else None
+        return Way(service, transport, nexthop, agent, limit, self._observer, find_exchangers)
 
 
 def find_protocol(settings: Settings, service: str) -> Transport | None:

@@ -13,6 +13,7 @@ from mailrider.model.outcome import Action, DeliveryReport, DestinationTrouble, 
 from mailrider.model.request import DeliveryRequest, Envelope, Notify, Recipient, Transport
 from mailrider.queue.destination import DestinationTerms
 from mailrider.queue.dispatcher import ClogTerms, Dispatcher, ServiceTerms
+from mailrider.queue.grouping import Finding
 from mailrider.queue.office import Hands
 from mailrider.queue.portion import Way
 from mailrider.queue.routing import Route, Router, RoutingTerms
@@ -108,6 +109,7 @@ class Yard:
         recipient_limit: int = 50,
         classes: Sequence[str] = (),
         clog: ClogTerms = NO_CLOG,
+        exchangers: Finding | None = None,
         site: Mapping[str, Any] | None = None,
         spool: Callable[[VirtualClock], Any] = MemorySpool,
     ) -> None:
@@ -118,6 +120,7 @@ class Yard:
         self.agent = Agent(self)
         self.spool = spool(self.clock)
         self._limit = recipient_limit
+        self._exchangers = exchangers
         self._ways: dict[Route, Way] = {}
         service = ServiceTerms(DestinationTerms(window, rate_delay, interval), transport_interval, deliveries)
         self.dispatcher = Dispatcher(lambda name: service, self.clock, self.events.append, clog)
@@ -146,7 +149,7 @@ class Yard:
             return "4.3.0 mail transport unavailable"
         way = self._ways.get(route)
         if way is None:
-            way = Way("smtp", Transport.SMTP, route.nexthop, self.agent, self._limit, self.events.append)
+            way = Way("smtp", Transport.SMTP, route.nexthop, self.agent, self._limit, self.events.append, self._exchangers)
             self._ways[route] = way
         return way
 

@@ -9,7 +9,9 @@ Known fault: a node that is working on a recipient at this moment cannot be seen
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from mailrider.cli.queue_text import outside, tell_duration, tell_time, tell_when
 from mailrider.node_parts import make_schedule_terms
@@ -17,6 +19,8 @@ from mailrider.observe.printable import make_printable
 from mailrider.queue.schedule import Schedule
 from mailrider.settings import Settings
 from mailrider.spool.spool import HELD_SECONDS, OpenRecipient, StoredMessage
+
+NO_GROUPS: Final[Mapping[int, str]] = MappingProxyType({})
 
 FORECAST_LIMIT = 200
 """Attempts that are foretold: with the defaults five days have about 110."""
@@ -28,8 +32,10 @@ LATE_SECONDS = 60.0
 """A recipient whose turn came longer ago than this should have been taken."""
 
 
-def explain_message(message: StoredMessage, settings: Settings, now_seconds: float) -> dict[str, Any]:
-    """All of it, as values for JSON."""
+def explain_message(
+    message: StoredMessage, settings: Settings, now_seconds: float, groups: Mapping[int, str] = NO_GROUPS
+) -> dict[str, Any]:
+    """All of it, as values for JSON.  `groups`: with whom recipients share their limits, by their numbers."""
     terms = make_schedule_terms(settings)
     schedule = Schedule(terms, now_seconds)
     sender = message.envelope.sender
@@ -45,7 +51,9 @@ def explain_message(message: StoredMessage, settings: Settings, now_seconds: flo
         "delay_notice_at": message.arrival_seconds + warning if warning and sender else None,
         "on_hold": message.on_hold,
         "recipients": [
-            _explain_recipient(one, message, schedule, expires, now_seconds) for one in message.recipients
+            _explain_recipient(one, message, schedule, expires, now_seconds)
+            | ({"group": make_printable(groups[one.number])} if one.number in groups else {})
+            for one in message.recipients
         ],
     }  # fmt: skip
 
@@ -120,6 +128,8 @@ def explanation_lines(explanation: dict[str, Any], now_seconds: float) -> list[s
     for one in explanation["recipients"]:
         lines += ["", f"  {one['address']}: {one['state']}"]
         lines.append(f"    why:   {one['why']}")
+        if "group" in one:
+            lines.append(f"    group: {one['group']}")
         if "possibly_delivered" in one:
             doubt = one["possibly_delivered"]
             lines.append(

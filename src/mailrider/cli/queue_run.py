@@ -156,7 +156,8 @@ def run_explain(given: Given, ids: tuple[str, ...], *, as_json: bool) -> int:
     settings = settings_of(given)
 
     async def explain(spool: Spool, message: StoredMessage) -> None:
-        explanation = explain_message(message, settings, time.time())
+        groups = await _find_groups(message, settings)
+        explanation = explain_message(message, settings, time.time(), groups)
         if as_json:
             click.echo(json.dumps(explanation))
             return
@@ -164,6 +165,14 @@ def run_explain(given: Given, ids: tuple[str, ...], *, as_json: bool) -> int:
             click.echo(line)
 
     return _run(given, lambda spool: _for_each(spool, ids, explain))
+
+
+async def _find_groups(message: StoredMessage, settings: Settings) -> dict[int, str]:
+    if settings.destination_group == "none":
+        return {}
+    from mailrider.cli.queue_groups import find_groups  # with it comes the delivery core
+
+    return await find_groups(message, settings)
 
 
 async def _for_each(

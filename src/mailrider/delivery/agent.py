@@ -21,6 +21,7 @@ from mailrider.model.outcome import DeliveryReport, Recorder
 from mailrider.model.request import DeliveryRequest
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.route.directory import Directory
+from mailrider.route.exchanger_set import ExchangerSet, Unknown
 
 FAREWELL_SECONDS = 1.0
 """What a caller waits at the end for servers that do not answer QUIT.
@@ -59,6 +60,10 @@ class DeliveryAgent:
     def check_nexthop(self, nexthop: str) -> None:
         """Raises `WrongUsage` for a next hop that makes no sense."""
         self._means.directory.destinations(nexthop)
+
+    async def find_exchangers(self, nexthop: str) -> ExchangerSet | Unknown | None:
+        """The exchangers that a next hop names; None where it names none."""
+        return await self._means.directory.find_exchangers(nexthop)
 
     @property
     def needs_self_test(self) -> bool:

@@ -10,6 +10,7 @@ from mailrider.model import status as status_code
 from mailrider.model.outcome import Action, DeliveryReport, Outcome, Recorded, Recorder, Status
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport, Turn
 from mailrider.queue.docket import Docket
+from mailrider.queue.grouping import Finding
 
 _RECORDED = Recorded.RECORDED
 
@@ -24,12 +25,22 @@ class Agent(Protocol):
 
 
 class Way:
-    """A transport and next hop with everything that is found out about it once."""
+    """A transport and next hop with everything that is found out about it once.
 
-    __slots__ = ("agent", "limit", "name", "nexthop", "observer", "service", "transport")
+    `find_exchangers`: where destinations with the same exchangers are one (`queue.grouping`).
+    """
+
+    __slots__ = ("agent", "find_exchangers", "limit", "name", "nexthop", "observer", "service", "transport")
 
     def __init__(
-        self, service: str, transport: Transport, nexthop: str, agent: Agent, limit: int, observer: Observer
+        self,
+        service: str,
+        transport: Transport,
+        nexthop: str,
+        agent: Agent,
+        limit: int,
+        observer: Observer,
+        find_exchangers: Finding | None = None,
     ) -> None:
         self.service = service
         self.transport = transport
@@ -38,12 +49,13 @@ class Way:
         self.agent = agent
         self.limit = limit
         self.observer = observer
+        self.find_exchangers = find_exchangers if limit != 1 else None
 
 
 class Portion:
     """A `queue.destination.Consignment`, and the `Recorder` of its own delivery."""
 
-    __slots__ = ("_active_seconds", "_docket", "_doubtful_server", "_envelope", "_way", "key")
+    __slots__ = ("_active_seconds", "_docket", "_doubtful_server", "_envelope", "key", "way")
 
     def __init__(
         self, docket: Docket, way: Way, recipients: tuple[Recipient, ...], active_seconds: float, doubtful_server: str = ""
@@ -52,7 +64,7 @@ class Portion:
         if len(recipients) != len(envelope.recipients):
             envelope = envelope._replace(recipients=recipients)
         self._docket = docket
-        self._way = way
+        self.way = way
         self._envelope: Envelope = envelope
         self._active_seconds = active_seconds
         self._doubtful_server = doubtful_server
@@ -61,6 +73,15 @@ class Portion:
             name = f"{recipients[0].address.rpartition('@')[0].lower()}@{name}"
         self.key = (way.service, name)
         docket.outstanding += 1
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether it is to `join` a group before it waits for its turn."""
+        return self.way.find_exchangers is not None
+
+    def join(self, group: str) -> None:
+        """Wait with the others of a group."""
+        self.key = (self.way.service, group)
 
     @property
     def sender(self) -> str:
@@ -74,7 +95,7 @@ class Portion:
 
     def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
         """See `queue.destination.Consignment`."""
-        lease, way = self._docket.lease, self._way
+        lease, way = self._docket.lease, self.way
         message = lease.message
         return DeliveryRequest(
             envelope=self._envelope,
@@ -94,7 +115,7 @@ class Portion:
 
     def deliver(self, request: DeliveryRequest) -> Awaitable[DeliveryReport]:
         """See `queue.destination.Consignment`."""
-        return self._way.agent.deliver(request, self)
+        return self.way.agent.deliver(request, self)
 
     async def settle(self, recipient: Recipient, outcome: Outcome) -> Recorded:
         """See `model.outcome.Recorder`: in line for the next flush, which nobody has to wait for.
@@ -128,7 +149,7 @@ class Portion:
         for recipient in self._envelope.recipients:
             assert isinstance(recipient.token, int)
             if self._docket.is_open(recipient.token):
-                self._way.observer(RecipientSettled(request, recipient, outcome))
+                self.way.observer(RecipientSettled(request, recipient, outcome))
                 self._docket.settle(recipient.token, outcome)
 
     def withdraw(self) -> None:

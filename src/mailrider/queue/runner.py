@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 
 from mailrider.clock import Clock
 from mailrider.errors import SpoolTrouble
@@ -24,6 +25,7 @@ from mailrider.model.status import parse_status
 from mailrider.queue.crowds import Crowds
 from mailrider.queue.dispatcher import Dispatcher
 from mailrider.queue.docket import Docket
+from mailrider.queue.grouping import Groups
 from mailrider.queue.office import Desk, Hands
 from mailrider.queue.portion import Portion, Way
 from mailrider.queue.routing import DISCARD, ERROR, RETRY, Route, Router
@@ -82,6 +84,7 @@ class Runner:
         self._observer = observer
         self._desk = Desk(hands, self._close)
         self._active: set[Docket] = set()
+        self._groups = Groups(clock)
         self._crowds = Crowds(terms.recipients_limit)
         self._room = asyncio.Event()
         self._resting: asyncio.Future[Stir] | None = None
@@ -100,6 +103,7 @@ class Runner:
                 await self._step()
         finally:
             self._dispatcher.stop()
+            await self._groups.close()
             await self._dispatcher.join()
             await self._desk.close_down()
 
@@ -198,9 +202,16 @@ class Runner:
             for start in range(0, len(recipients), step):
                 portions.append(Portion(docket, way, tuple(recipients[start : start + step]), now, server))
         for portion in portions:
-            self._dispatcher.add(portion)
+            if portion.is_grouped:
+                self._groups.when_known(portion.way, partial(self._join, portion))
+            else:
+                self._dispatcher.add(portion)
         if not portions:
             docket.finish()
+
+    def _join(self, portion: Portion, group: str) -> None:
+        portion.join(group)
+        self._dispatcher.add(portion)
 
     def _choose(self, route: Route, recipient: Recipient) -> Way | Outcome:
         """The way of a recipient, or what becomes of it at once."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mailrider.events import Observer, Warned
 from mailrider.resolver.answer import Resolver
 from mailrider.resolver.hostname import is_valid_address
+from mailrider.route.exchanger_set import ExchangerSet, Unknown, find_exchanger_set
 from mailrider.route.exchangers import Found, NotFound, find_servers
 from mailrider.route.itinerary import Itinerary
 from mailrider.route.nexthop import Destination, parse_nexthop
@@ -81,6 +82,10 @@ class Directory:
             address_limit=roads.address_limit,
             session_limit=roads.session_limit,
         )
+
+    async def find_exchangers(self, nexthop: str) -> ExchangerSet | Unknown | None:
+        """The exchangers that a next hop names; None where it names none.  Raises `WrongUsage` as `destinations` does."""
+        return await find_exchanger_set(self.destinations(nexthop), self._resolver, self._policy)
 
     def recall(self, destination: Destination) -> Found | NotFound | None:
         """What `find` would answer, where it need not ask anybody."""

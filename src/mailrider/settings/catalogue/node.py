@@ -59,6 +59,11 @@ class Node(Section, title="stand-alone node"):
         "$default_transport_rate", "How many messages go over a service in a time, for one service.",
         ours=True, since="", per_service=True, listed=False, in_effect=True,
     )  # fmt: skip
+    destination_group = Choice(
+        "none", "What destinations share to be limited as one: with mx, those that have the same exchangers share one "
+        "window and one rate.",
+        of=("none", "mx"), ours=True, since="", listed=False, in_effect=True,
+    )  # fmt: skip
     deliveries_limit = Count(
         "2000", "How many deliveries of one service may be under way at once, where master.cf does not say.",
         least=1, ours=True, since="", listed=False, in_effect=True,
