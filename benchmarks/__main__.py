@@ -1,4 +1,4 @@
-"""`python -m benchmarks`, `python -m benchmarks drain` and `python -m benchmarks intake`."""
+"""`python -m benchmarks`, and with a word `drain`, `intake`, `full` or `slow`."""
 
 import sys
 
@@ -11,6 +11,16 @@ if sys.argv[1:2] == ["intake"]:
     from benchmarks.intake import main as intake
 
     sys.exit(intake(sys.argv[2:]))
+
+if sys.argv[1:2] == ["full"]:
+    from benchmarks.full import main as full
+
+    sys.exit(full(sys.argv[2:]))
+
+if sys.argv[1:2] == ["slow"]:
+    from benchmarks.slow import main as slow
+
+    sys.exit(slow(sys.argv[2:]))
 
 from benchmarks.run import main
 

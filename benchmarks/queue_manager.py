@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -183,6 +183,21 @@ def _wait(condition: Callable[[], bool], end: float, postfix: Postfix) -> None:
         if time.monotonic() > end:
             raise ProgramFailed(f"the queue is not empty after {PATIENCE_SECONDS:g} seconds:\n{postfix.log_text()[-3000:]}")
         time.sleep(0.02)
+
+
+def slow_sink() -> AbstractContextManager[int]:
+    """An smtp-sink(1) on every loopback address that answers DATA after a while; its port."""
+    return _sink(slow=True)
+
+
+def filled_queue(messages: int, port: int) -> AbstractContextManager[tuple[Postfix, Path]]:
+    """A Postfix whose queue has mail for the slow destinations, and a folder with that queue."""
+    return _filled_queue(messages, port, slow=True)
+
+
+def empty_with_smtp(postfix: Postfix, kept: Path) -> Run:
+    """One run with smtp(8)."""
+    return _empty(postfix, kept, SERVICES[C_AGENT])
 
 
 def tabulate(figures: dict[str, Figures], messages: int, repeats: int, title: str) -> Table:

@@ -10,6 +10,8 @@ from mailrider.queue.crowds import Crowds
 
 def test_a_sender_with_much_mail_is_passed_over_until_half_of_it_is_gone() -> None:
     crowds = Crowds(800)
+    for number in range(10):
+        crowds.enter(f"other{number}@a", [f"z{number}"] * 55)
     crowds.enter("bulk@a", ["x"] * 100)
     assert not crowds
     assert crowds.passes_over("x") is False
@@ -22,6 +24,20 @@ def test_a_sender_with_much_mail_is_passed_over_until_half_of_it_is_gone() -> No
     assert crowds.passes_over_sender("x", "bulk@a")
     assert crowds.leave("bulk@a", ["x"])
     assert not crowds
+
+
+def test_who_is_alone_may_have_a_third_of_the_memory_and_leaves_room_for_others() -> None:
+    crowds = Crowds(900)
+    crowds.enter("alone@a", [f"d{number}" for number in range(300)])
+    assert not crowds
+    crowds.enter("alone@a", ["x"])
+    assert crowds.passes_over_sender("y", "alone@a")
+    for number in range(190):
+        crowds.enter("second@a", [f"d{number}"])
+    assert not crowds.passes_over_sender("y", "second@a")
+    assert not crowds.leave("alone@a", [f"d{number}" for number in range(100)])
+    assert crowds.leave("alone@a", [f"d{number}" for number in range(80)])
+    assert not crowds.passes_over_sender("y", "alone@a")
 
 
 def test_for_a_crowded_domain_only_those_are_let_in_who_have_little_there() -> None:

@@ -4,10 +4,11 @@ Whoever waits for a destination is taken in turns (`queue.line`), but only who i
 fill the memory: of what it holds at most (`qmgr_message_recipient_limit`)
 
 * one message has a sixteenth, the rest of its recipients follow as they are worked off;
-* one sender has an eighth before more of his mail is passed over;
+* one sender has half as much as is left for others, and an eighth in any case, before more of his mail is passed over: so
+  one who is alone can fill the windows of many slow destinations, and whoever comes next still finds room;
 * one domain has a quarter before senders are passed over who have some mail in memory already; at one half everybody is.
 
-Who was passed over may come again when he has less than half of that.  A decision object: it is told who comes and goes.
+Who was passed over may come again when he has half of that.  A decision object: it is told who comes and goes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 
 MAILING_PART = 16
 SENDER_PART = 8
+FREE_PART = 2
 DOMAIN_PART = 4
 FULL_DOMAIN_PART = 2
 
@@ -56,7 +58,7 @@ class Crowds:
                 self._crowded_domains.add(domain)
         self.total += count
         self._by_sender[sender] += count
-        if self._by_sender[sender] > self._limit // SENDER_PART:
+        if self._by_sender[sender] > self._sender_limit:
             self._crowded_senders.add(sender)
 
     def leave(self, sender: str, domains: Iterable[str]) -> bool:
@@ -66,7 +68,11 @@ class Crowds:
             count += 1
             eased |= _lessen(self._by_domain, domain, 1, self._crowded_domains, self._limit // DOMAIN_PART // 2)
         self.total -= count
-        return _lessen(self._by_sender, sender, count, self._crowded_senders, self._limit // SENDER_PART // 2) or eased
+        return _lessen(self._by_sender, sender, count, self._crowded_senders, self._sender_limit // 2) or eased
+
+    @property
+    def _sender_limit(self) -> int:
+        return max(self._limit // SENDER_PART, (self._limit - self.total) // FREE_PART)
 
     def __bool__(self) -> bool:
         """Whether anybody is a crowd."""
