@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailrider import node_parts
 from mailrider.errors import QueueRefused, WrongUsage
@@ -36,6 +36,7 @@ from mailrider.queue.share import ALONE, Part
 from mailrider.settings import Settings
 from mailrider.spool.files import SMALL_OCTETS
 from mailrider.spool.spool import NotAccepted, Spool, Submission
+from mailrider.spool.tenure import Tenure
 from mailrider.wiring import Engine, SystemClock
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Node:
     ) -> None:
         self._part = part
         self._given = settings
-        self._own_spool = spool is None
+        self._tenure: Tenure | None = None
         self._spool = spool
         self._journal = journal
         self._observer = observer
@@ -150,11 +151,14 @@ class Node:
         self.failed = asyncio.get_running_loop().create_future()
         if self._spool is None:
             self._spool = open_spool(settings, self._journal)
+            self._tenure = Tenure(node_parts.spool_folder(settings))
         await self._spool.__aenter__()
         try:
+            if self._tenure is not None:
+                self._tenure.take()
             self._works = Works(settings, self._spool, self._journal, self._observer, self._part)
         except BaseException:
-            await self._spool.__aexit__(None, None, None)
+            await self._close_spool(None, None, None)
             raise
         self._works.start(self._fail)
         return self
@@ -172,7 +176,13 @@ class Node:
                 await asyncio.wait(self._old, timeout=grace)
                 for task in self._old:
                     task.cancel()
-        await self._spool.__aexit__(kind, error, trace)
+        await self._close_spool(kind, error, trace)
+
+    async def _close_spool(self, *exception: Any) -> None:
+        assert self._spool is not None
+        await self._spool.__aexit__(*exception)
+        if self._tenure is not None:
+            self._tenure.give_up()
 
     def hurry(self) -> None:
         """Break off what is under way: its mail goes back as it was."""

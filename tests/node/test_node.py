@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mailrider
-from mailrider.errors import QueueRefused, WrongConfiguration, WrongUsage
+from mailrider.errors import QueueRefused, SpoolTrouble, WrongConfiguration, WrongUsage
 from mailrider.machine import SystemClock, read_settings
 from mailrider.model.request import Notify
 from mailrider.settings import Settings
@@ -69,6 +69,20 @@ def test_what_makes_no_sense_is_refused(arguments: dict[str, object]) -> None:
             given: dict[str, object] = {"message": MESSAGE, "sender": "a@here.example", **arguments}
             with pytest.raises(WrongUsage):
                 await node.enqueue(given.pop("message"), **given)  # type: ignore[arg-type]
+
+    asyncio.run(main())
+
+
+def test_a_second_node_is_kept_from_the_queue_of_the_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        settings = make(queue_directory=str(tmp_path / "queue"))
+        async with mailrider.Node(settings) as first:
+            for _ in range(2):
+                with pytest.raises(SpoolTrouble, match=r"another node works on the queue in .*/queue \(process \d+\)"):
+                    await mailrider.Node(settings).__aenter__()
+            assert await first.enqueue(MESSAGE, sender="a", recipients=["b"]), "the first one is not disturbed"
+        async with mailrider.Node(settings):
+            pass
 
     asyncio.run(main())
 

@@ -29,6 +29,7 @@ from mailrider.machine import SystemClock
 from mailrider.node_parts import spool_folder
 from mailrider.observe.node_log import NodeLog
 from mailrider.queue.team import Hub, Line, Word
+from mailrider.spool.tenure import Tenure
 
 RESTART_SECONDS = 1.0
 """Between two lives of one worker."""
@@ -84,8 +85,10 @@ class Team:
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_reader(self._nursery.end, self._hear)
+        tenure = Tenure(folder)
         try:
             async with spool:
+                tenure.take()
                 await self._begin()
                 await self._doors.start(spool)
                 tell_start(self._log, self._settings, self._doors, self._place.workers)
@@ -98,6 +101,7 @@ class Team:
                 await self._doors.close(CLOSING_SECONDS)
                 await self._end()
         finally:
+            tenure.give_up()
             loop.remove_reader(self._nursery.end)
             self._nursery.close()
         self._log.tell(f"fatal: {self._broken.result()}" if self._broken.done() else "stopping")
