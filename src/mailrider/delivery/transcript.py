@@ -17,10 +17,10 @@ A connection whose transcript is kept carries one message after the other, and n
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from mailrider.delivery.trouble import DATA, PROTOCOL, Failure
+from mailrider.dsn.minutes import IN, OUT, Minutes
 from mailrider.events import SessionBlamed
 from mailrider.smtp.reply import GarbageLine, LineReplaced, Note, Reply, make_printable
 
@@ -31,18 +31,7 @@ if TYPE_CHECKING:
     from mailrider.settings import Settings
     from mailrider.smtp.wire import Wire
 
-BEGINNING_LIMIT_OCTETS: Final = 16 * 1024
-"""Kept of the beginning: the greeting, what the server offers, TLS and the login."""
-
-END_LIMIT_OCTETS: Final = 48 * 1024
-"""Kept of the end.  A refused message with three hundred recipients is still whole."""
-
-LINE_COST_OCTETS: Final = 64
-"""What a line counts beside its text, so that a server of many short lines does not fill the memory."""
-
 QUIT: Final = b"QUIT"
-OUT: Final = "Out: "
-IN: Final = "In:  "
 REPLACED: Final = "Replaced-by: "
 REPLACEMENT: Final = "     "
 
@@ -63,15 +52,13 @@ class SessionTranscript:
     `wanted` are the classes to be told of.  `hears_quit`: the reply to QUIT is awaited.
     """
 
-    __slots__ = (
-        "_beginning", "_beginning_octets", "_classes", "_due", "_end", "_end_octets", "_hears_quit", "_left_out", "_replaced",
-        "_wanted", "_wire",
-    )  # fmt: skip
+    __slots__ = ("_classes", "_due", "_hears_quit", "_minutes", "_replaced", "_wanted", "_wire")
 
     def __init__(self, wanted: frozenset[str], *, hears_quit: bool = True) -> None:
         self._wanted = wanted
         self._wire: Wire | None = None
         self._hears_quit = hears_quit
+        self._minutes = Minutes()
         self._due: int | None = None  # after QUIT: replies to what was said before it, and to QUIT where that is heard
         self.forget()
 
@@ -82,16 +69,12 @@ class SessionTranscript:
     def forget(self) -> None:
         """Begin anew, with the next message."""
         self._classes: set[str] = set()
-        self._beginning: list[str] = []
-        self._beginning_octets = 0
-        self._end: deque[str] = deque()
-        self._end_octets = 0
-        self._left_out = 0
+        self._minutes.clear()
         self._replaced: list[LineReplaced] = []
 
     def command(self, line: bytes) -> None:
         """See `smtp.telling.Dialogue`."""
-        self._keep(OUT + make_printable(line))
+        self._minutes.add(OUT + make_printable(line))
         if line == QUIT and self._wire is not None:
             self._due = len(self._wire.awaited) - len(self._wire.arrived) + self._hears_quit
 
@@ -120,8 +103,7 @@ class SessionTranscript:
 
     def lines(self) -> tuple[str, ...]:
         """What was said, oldest first."""
-        gap = [f"({self._left_out} lines left out)"] if self._left_out else []
-        return (*self._beginning, *gap, *self._end)
+        return self._minutes.lines()
 
     def conclude(self, session: Session, request: DeliveryRequest) -> None:
         """The session has done what it could for this message: tell, where that is wanted."""
@@ -148,23 +130,11 @@ class SessionTranscript:
     def _keep_reply(self, lines: tuple[str, ...]) -> None:
         for line in lines:
             if self._replaced and self._replaced[0].replacement == line:
-                self._keep(IN + self._replaced.pop(0).original)
-                self._keep(REPLACED)
-                self._keep(REPLACEMENT + line)
+                self._minutes.add(IN + self._replaced.pop(0).original)
+                self._minutes.add(REPLACED)
+                self._minutes.add(REPLACEMENT + line)
             else:
-                self._keep(IN + line)
-
-    def _keep(self, line: str) -> None:
-        cost = len(line) + LINE_COST_OCTETS
-        if not self._end and self._beginning_octets + cost <= BEGINNING_LIMIT_OCTETS:
-            self._beginning.append(line)
-            self._beginning_octets += cost
-            return
-        self._end.append(line)
-        self._end_octets += cost
-        while self._end_octets > END_LIMIT_OCTETS:
-            self._end_octets -= len(self._end.popleft()) + LINE_COST_OCTETS
-            self._left_out += 1
+                self._minutes.add(IN + line)
 
 
 def may_be_told(sender: str, settings: Settings) -> bool:

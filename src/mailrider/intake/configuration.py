@@ -15,6 +15,7 @@ from mailrider.intake.door import Facilities
 from mailrider.intake.listener import Bound, Listener, Place, bind
 from mailrider.intake.login import MECHANISMS
 from mailrider.intake.names import PeerNames
+from mailrider.intake.notices import Notices
 from mailrider.intake.passwords import Passwords
 from mailrider.intake.terms import Client, Terms
 from mailrider.model.request import Transport
@@ -50,6 +51,7 @@ class Intake:
         self._tell = tell
         self._names = PeerNames(asks=settings.smtpd_peername_lookup)
         self._ready = _prepare(settings, tell)
+        self._notices = Notices(settings, tell)
         self._listener = Listener(_bind_all(settings))
 
     @property
@@ -60,16 +62,20 @@ class Intake:
     async def start(self, spool: Spool) -> None:
         """Open the doors."""
         self._spool = spool
+        self._notices.spool = spool
         self._put(self._ready)
         await self._listener.start()
 
     def reload(self, settings: Settings) -> None:
         """New settings for clients that come from now on; the places stay.  Where they make no sense, the old ones stay."""
-        self._put(_prepare(settings, self._tell))
+        ready = _prepare(settings, self._tell)
+        self._notices.settings = settings
+        self._put(ready)
 
     async def close(self, grace_seconds: float) -> None:
         """Close the doors."""
         await self._listener.close(grace_seconds)
+        await self._notices.finish()
 
     def discard(self) -> None:
         """Give up the places, where nothing was started."""
@@ -80,8 +86,9 @@ class Intake:
         listener.connection_limit = ready.connection_limit
         listener.is_excepted = lambda address: lists.event_exceptions.matches("unknown", address)
         listener.facilities = Facilities(
-            ready.terms, ready.classify, self._names, ready.passwords, ready.tls, self._spool, self._tell
-        )
+            ready.terms, ready.classify, self._names, ready.passwords, ready.tls, self._spool, self._tell,
+            self._notices.open_history if self._notices.are_wanted else None,
+        )  # fmt: skip
 
 
 class _Ready(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 from mailrider.errors import MailriderError
 from mailrider.intake.conversation import Conversation
 from mailrider.intake.dates import date_now
+from mailrider.intake.history import LOST, TIMEOUT, History
 from mailrider.intake.keeping import Keeping
 from mailrider.intake.names import PeerNames
 from mailrider.intake.passwords import Passwords
@@ -33,7 +34,10 @@ LOCAL_ADDRESS = "127.0.0.1"
 
 
 class Facilities(NamedTuple):
-    """What a door needs of the house.  `classify` gets the name, the address and the port of a client."""
+    """What a door needs of the house.  `classify` gets the name, the address and the port of a client.
+
+    `open_history` is there where the postmaster may want to hear of clients (`notify_classes`).
+    """
 
     terms: Terms
     classify: Callable[[str, str, str], Client]
@@ -42,6 +46,7 @@ class Facilities(NamedTuple):
     tls: ssl.SSLContext | None
     spool: Spool
     tell: Callable[[str], None]
+    open_history: Callable[[str], History] | None = None
 
 
 class Register:
@@ -151,6 +156,10 @@ class SmtpDoor(asyncio.Protocol):
             return
         if not self._closing_seconds:
             self._facilities.tell(f"lost connection after {conversation.lose()} from {self._shown}")
+            if conversation.history is not None:
+                conversation.history.reason = LOST
+        if conversation.history is not None:
+            conversation.history.end()
         counts = conversation.counts
         said = "".join(f" {verb}={count}" for verb, count in counts.items())
         self._facilities.tell(f"disconnect from {self._shown}{said} commands={counts.total()}")
@@ -180,6 +189,8 @@ class SmtpDoor(asyncio.Protocol):
         self._shown = client.shown
         facilities.tell(f"connect from {client.shown}")
         self._conversation = Conversation(facilities.terms, client, self, self._kind)
+        if facilities.open_history is not None:
+            self._conversation.history = facilities.open_history(client.shown)
         self._conversation.greet()
         if self._early:
             early, self._early = self._early, b""
@@ -199,6 +210,8 @@ class SmtpDoor(asyncio.Protocol):
             and "disk" not in self._reasons
             and now_seconds > self._heard_seconds + self._facilities.terms.timeout_seconds
         ):
+            if self._conversation.history is not None:
+                self._conversation.history.reason = TIMEOUT
             self._conversation.end(f"421 4.4.2 {self._facilities.terms.host_name} Error: timeout exceeded")
 
     def shut(self) -> None:

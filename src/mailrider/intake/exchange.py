@@ -12,6 +12,7 @@ from collections import Counter
 from mailrider.intake import extensions, login
 from mailrider.intake.envelope import Transaction
 from mailrider.intake.heading import Heading
+from mailrider.intake.history import ERROR_LIMIT, History
 from mailrider.intake.message import IncomingMessage, Limits, Sink
 from mailrider.intake.terms import Client, Door, Terms, TlsFacts, Verdict
 from mailrider.model.request import Transport
@@ -60,6 +61,7 @@ class Exchange(ABC):
         self._owed = ""
         self._dying = ""
         self.counts: Counter[str] = Counter()
+        self.history: History | None = None  # kept where the postmaster may want it
 
     # What the caller says
 
@@ -183,6 +185,8 @@ class Exchange(ABC):
         return line.rstrip(b"\r")
 
     def _take(self, line: bytes) -> None:
+        if self.history is not None:
+            self.history.heard(line, secret=self._mode is Mode.LOGIN)
         if self._mode is Mode.LOGIN:
             self._continue_login(line)
         else:
@@ -262,12 +266,16 @@ class Exchange(ABC):
         """The reply to the end of a message; in LMTP one for each recipient (RFC 2033 §4.2)."""
         if not reply.startswith("2"):
             self._errors += 1
+            if self.history is not None:
+                self.history.blame(reply, of_message=True)
             self._door.tell(f"NOQUEUE: reject: END-OF-MESSAGE from {self._client.shown}: {reply}; proto={self._protocol}")
         count = len(self._mail.recipients) if self._is_lmtp and self._mail is not None else 1
         self._message = None
         self._reset()
         for _ in range(max(1, count)):
             self._reply(reply)
+        if self.history is not None:
+            self.history.rest()
 
     def _drop_message(self) -> None:
         message, self._message = self._message, None
@@ -282,11 +290,17 @@ class Exchange(ABC):
 
     def _reply(self, reply: str) -> None:
         self._replies.append(reply)
+        if self.history is not None:
+            self.history.said(reply)
 
     def _refuse(self, reply: str) -> None:
         """A reply to a fault of the client; who makes many is answered slowly, who makes more is not answered."""
         self._errors += 1
+        if self.history is not None:
+            self.history.blame(reply)
         if self._errors >= self._terms.hard_error_limit:
+            if self.history is not None:
+                self.history.reason = ERROR_LIMIT
             self._reply(reply)
             self._drop_message()
             self._hang_up(f"421 4.7.0 {self._terms.host_name} Error: too many errors")
