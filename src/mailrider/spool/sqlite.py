@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -99,14 +100,8 @@ class SqliteSpool:
         self._fellows = fellows
         self._book = LeaseBook() if fellows is None else SharedLeaseBook(fellows)
         is_visitor = fellows is None and not sweeps
-        self._writer = Writer(
-            self._connect,
-            self._files.has_room,
-            self._remove_file,
-            self._finished,
-            gate=Gate((folder, self._files.folder)),
-            leaves_marks=is_visitor,
-        )
+        own = (self._connect, self._files.has_room, self._remove_file, self._finished)
+        self._writer = Writer(*own, gate=Gate((folder, self._files.folder)), leaves_marks=is_visitor)
         self._lease_lock = asyncio.Lock()
         self._stirred = asyncio.Event()
         self._flushes = 0  # how many there had been when it was looked last
@@ -235,10 +230,8 @@ class SqliteSpool:
                 self._leasing.begin_anew()
             if self._must_begin_anew(now):
                 self._visited = self._writer.disturbed = False
-                self._leasing.begin_anew()
-            wanted = Wanted(
-                messages_limit, recipients_limit, passes_over, passes_over_sender, mailing_limit, share
-            )
+                self._leasing.begin_for_others(now)
+            wanted = Wanted(messages_limit, recipients_limit, passes_over, passes_over_sender, mailing_limit, share)
             try:
                 return tuple(await self._leasing.lease(wanted, now))
             except sqlite3.Error as cause:
@@ -260,11 +253,9 @@ class SqliteSpool:
             left = end - self._loop.time()
             if stir or left <= 0:
                 return stir
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, min(left, self._seconds_to_next_look()))):
                     await self._stirred.wait()
-            except TimeoutError:
-                pass
 
     def _seconds_to_next_look(self) -> float:
         times = (self._leasing.next_look_seconds(), self._book.next_in_seconds())
@@ -420,10 +411,8 @@ class SqliteSpool:
 
     def _finished(self, answers: Answers) -> None:
         """In the writer's thread."""
-        try:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._tell, answers)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
 
     def _tell(self, answers: Answers) -> None:
         claimed: set[int] = set()
