@@ -32,6 +32,11 @@ class LeaseBook:
         numbers.add(number)
         return True
 
+    def has(self, key: int, number: int) -> bool:
+        """Whether a recipient is leased."""
+        taken = self._taken.get(key)
+        return taken is not None and number in taken
+
     def count(self, key: int) -> int:
         """How many recipients of a message are leased."""
         taken = self._taken.get(key)

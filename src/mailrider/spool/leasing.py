@@ -3,7 +3,12 @@
 Rows come from two sources in turn, so that neither new mail nor old mail has to wait for all of the other: what this process
 has accepted (`fresh`, known without a question), and a walk through the index of due times.  The walk goes on from where it
 was, because what is leased keeps its place in the index; it begins anew when something may lie behind it: recipients that
-were put back, orders of an operator, another process that writes, recipients that were passed over, a clock that went back.
+were put back, orders of an operator, another process that writes, a clock that went back.
+
+What was passed over is looked for by a second walk, from the beginning up to where the first one is, so that the first one
+gets on.  Whether a sender is passed over costs a question for each message; so both walks stop when they have passed over
+`PASSED_LIMIT` for that reason: the first one goes on after a rest, the second one when there is a reason again.  While the
+first one is on its way through a backlog in that manner, the newest mail is looked at beside it.
 
 Reading is done in the thread of the event loop: a row costs two microseconds, and handing each over from another thread
 would cost more.  `SLICE` bounds how long the loop is held up.
@@ -46,6 +51,15 @@ DISTURBED_SECONDS = 0.5
 STALE_SECONDS = 60.0
 """How often the walk of a process that has fellows begins anew in any case: for what one has taken for another's."""
 
+PASSED_LIMIT = 1000
+"""Messages that are passed over for their senders at a time: some milliseconds of questions."""
+
+REST_SECONDS = 0.1
+"""Between two such times: a small part of the processor."""
+
+NEWEST_ROWS = 200
+"""How many of the newest recipients are looked at while the walk is far behind them."""
+
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 Place = tuple[float, int, int]
@@ -55,6 +69,8 @@ BEGINNING: Place = (-1.0, 0, -1)
 
 _WALK = """SELECT due, message, number, domain FROM recipient
     WHERE due <= ? AND (due, message, number) > (?, ?, ?) ORDER BY due, message, number LIMIT ?"""
+_NEWEST = """SELECT due, message, number, domain FROM recipient WHERE due <= ?
+    ORDER BY due DESC, message DESC, number DESC LIMIT ?"""
 _NEXT = "SELECT due FROM recipient WHERE due > ? ORDER BY due LIMIT 1"
 _MESSAGES = """SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message
     WHERE key IN (SELECT value FROM json_each(?))"""
@@ -82,16 +98,17 @@ class Wanted(NamedTuple):
 class _Picked:
     """What has been chosen so far; `unsure` are those of whom it is not known yet whether they are ours.
 
-    `senders` remembers who has sent a message, as far as somebody wanted to know.
+    `senders` remembers who has sent a message, as far as somebody wanted to know; `passed` counts those who were passed over.
     """
 
-    __slots__ = ("count", "senders", "spots", "unsure", "wanted")
+    __slots__ = ("count", "passed", "senders", "spots", "unsure", "wanted")
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.spots: dict[int, list[int]] = {}
         self.unsure: list[Spot] = []
         self.senders: dict[int, str] = {}
+        self.passed = 0
         self.count = 0
 
     def has_room(self, key: int) -> bool:
@@ -134,7 +151,10 @@ class Leasing:
         self._place = BEGINNING
         self._mailings: dict[int, int] = {}  # messages with more recipients than may be leased: after which number they are
         self._mailing_limit = 0
-        self._anew_seconds = 0.0  # when the walk may begin anew for what was passed over; 0: nothing was
+        self._anew_seconds = 0.0  # when it is looked for what was passed over; 0: nothing was
+        self._again: Place | None = None  # where the second walk is
+        self._rest_seconds = 0.0  # until when the first walk rests; 0: it does not
+        self._looks_at_newest = False
         self._begun_seconds = 0.0
         self.has_more = True
         self.next_due_seconds: float | None = None
@@ -158,7 +178,17 @@ class Leasing:
     def begin_anew(self) -> None:
         """Something may lie behind the walk."""
         self._place = BEGINNING
+        self._again = None
+        self._rest_seconds = 0.0
         self.has_more = True
+
+    def begin_for_others(self, now_seconds: float) -> None:
+        """Others have written: what they did is due now, and lies at the end where it is new."""
+        if self._rest_seconds:
+            self._looks_at_newest = True
+            self._begun_seconds = now_seconds
+        else:
+            self.begin_anew()
 
     @property
     def has_mailings(self) -> bool:
@@ -169,7 +199,7 @@ class Leasing:
         """What was passed over need not be any more."""
         if self._anew_seconds:
             self._anew_seconds = 0.0
-            self.begin_anew()
+            self._again = BEGINNING
 
     def may_begin_for_others(self, now_seconds: float) -> bool:
         """Whether it is long enough since the walk was begun for others to be looked after."""
@@ -187,20 +217,23 @@ class Leasing:
         """Whether `lease` might find something."""
         if self._mailings and any(map(self._may_follow, self._mailings)):
             return True
-        if self.has_more or (self._anew_seconds and now_seconds >= self._anew_seconds):
+        if self.has_more or self._again is not None or self._looks_at_newest:
+            return True
+        if any(time and time <= now_seconds for time in (self._anew_seconds, self._rest_seconds)):
             return True
         return self.next_due_seconds is not None and self.next_due_seconds <= now_seconds
 
     def next_look_seconds(self) -> float | None:
         """When `is_due` will next become true by itself."""
-        times = [time for time in (self.next_due_seconds, self._anew_seconds or None) if time is not None]
-        return min(times, default=None)
+        times = (self.next_due_seconds, self._anew_seconds or None, self._rest_seconds or None)
+        return min([time for time in times if time is not None], default=None)
 
     async def lease(self, wanted: Wanted, now_seconds: float) -> list[Lease]:
         """What is due, within bounds.  Raises `sqlite3.Error`."""
-        if self._place[0] > now_seconds or (self._anew_seconds and now_seconds >= self._anew_seconds):
-            self._anew_seconds = 0.0
+        if self._place[0] > now_seconds:
             self.begin_anew()
+        if self._anew_seconds and now_seconds >= self._anew_seconds:
+            self.look_again()
         if wanted.share is not self._share:
             self._share = wanted.share
             self.begin_anew()
@@ -214,6 +247,7 @@ class Leasing:
                 self._pick_mailings(half, now_seconds)
             self._pick_fresh(half, now_seconds)
             picked.count = half.count
+            await self._walk_again(picked, now_seconds)
             await self._walk(picked, now_seconds)
             self._pick_fresh(picked, now_seconds)
             if picked.unsure:
@@ -247,6 +281,8 @@ class Leasing:
         is_ours = share.has_domain(domain) if share is not None else True
         if is_ours is False:
             return
+        if self._book.has(key, number):
+            return
         if passes_over is not None and self._is_passed_over(picked, key, domain):
             self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
         elif self._mailing_limit and self._book.count(key) >= self._mailing_limit:
@@ -266,7 +302,9 @@ class Leasing:
             row = self._reader.execute(_SENDER, (key,)).fetchone()
             sender = picked.senders[key] = row[0] if row is not None else ""
         assert picked.wanted.passes_over_sender is not None
-        return picked.wanted.passes_over_sender(domain, sender)
+        passed = picked.wanted.passes_over_sender(domain, sender)
+        picked.passed += passed
+        return passed
 
     def _may_follow(self, key: int) -> bool:
         """Whether so many recipients of a mailing are back that others may be handed out."""
@@ -309,16 +347,46 @@ class Leasing:
         for key, number in spots:
             self._book.forgo(key, (number,))
 
+    async def _walk_again(self, picked: _Picked, now_seconds: float) -> None:
+        """Look for what was passed over, from the beginning up to where the first walk is."""
+        if self._looks_at_newest:
+            self._looks_at_newest = False
+            for _, key, number, domain in reversed(self._reader.execute(_NEWEST, (now_seconds, NEWEST_ROWS)).fetchall()):
+                if picked.has_room(key):
+                    self._consider(picked, key, number, domain, now_seconds)
+        picked.passed = 0
+        while self._again is not None:
+            rows: list[Candidate] = self._reader.execute(_WALK, (now_seconds, *self._again, WALK_ROWS)).fetchall()
+            for due, key, number, domain in rows:
+                if not picked.has_room(key):
+                    return
+                if (due, key, number) > self._place or picked.passed >= PASSED_LIMIT:
+                    self._again = None
+                    return
+                self._again = (due, key, number)
+                self._consider(picked, key, number, domain, now_seconds)
+            if len(rows) < WALK_ROWS:
+                self._again = None
+            await asyncio.sleep(0)
+
     async def _walk(self, picked: _Picked, now_seconds: float) -> None:
         """Go on through the index until there is enough or nothing more is due."""
+        self.has_more = False
+        if self._rest_seconds > now_seconds:
+            return
         if self._place is BEGINNING:
             self._begun_seconds = now_seconds
-        self.has_more = False
+        self._rest_seconds = 0.0
+        picked.passed = 0
         while True:
             rows: list[Candidate] = self._reader.execute(_WALK, (now_seconds, *self._place, WALK_ROWS)).fetchall()
             for due, key, number, domain in rows:
                 if not picked.has_room(key):
                     self.has_more = True
+                    return
+                if picked.passed >= PASSED_LIMIT:
+                    self._rest_seconds = now_seconds + REST_SECONDS
+                    self._looks_at_newest |= self._begun_seconds == now_seconds
                     return
                 self._place = (due, key, number)
                 self._consider(picked, key, number, domain, now_seconds)
