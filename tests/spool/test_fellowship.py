@@ -178,6 +178,24 @@ def test_a_visitor_is_noticed(tmp_path: Path, order: Order) -> None:
     run(go())
 
 
+def test_an_order_that_one_of_them_gives_is_heard_at_once(tmp_path: Path) -> None:
+    async def go() -> None:
+        company, clock = Company(), HandClock()
+        async with (
+            SqliteSpool(tmp_path, clock, fellows=Fellow(company)) as door,
+            SqliteSpool(tmp_path, clock, fellows=Fellow(company)) as one,
+        ):
+            await put(door, submission(on_hold=True))
+            assert await one.lease() == ()
+            waiting = asyncio.ensure_future(one.wait(3600))
+            await asyncio.sleep(0)
+            await door.administer(Order.RELEASE, ALL)
+            assert await waiting == Stir.MAIL
+            assert len(await one.lease()) == 1
+
+    run(go())
+
+
 def test_what_each_took_for_the_others_is_found_in_the_end(tmp_path: Path) -> None:
     async def go() -> None:
         company, clock = Company(), HandClock()

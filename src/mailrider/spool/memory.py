@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
-from typing import NamedTuple, Self
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection
+from typing import Self
 
 from mailrider.clock import Clock
-from mailrider.errors import ContentUnreadable
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import Content
 from mailrider.spool.arrival import key_for, times_of
+from mailrider.spool.kept import Kept, KeptContent, Turn
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.queue_id import QueueIds, key_of, queue_id_of
 from mailrider.spool.rows import domain_of
@@ -53,65 +53,6 @@ LIMIT_OCTETS = 1024 * 1024 * 1024
 """How much text is kept unless told otherwise."""
 
 
-class KeptContent:
-    """The text of a message in memory, for as long as the message is there."""
-
-    __slots__ = ("_kept", "key", "size_octets")
-
-    def __init__(self, kept: dict[int, _Kept], key: int, size_octets: int) -> None:
-        self._kept = kept
-        self.key = key
-        self.size_octets = size_octets
-
-    def chunks(self) -> Iterator[bytes]:
-        """The text in one piece."""
-        kept = self._kept.get(self.key)
-        if kept is None:
-            raise ContentUnreadable("the message has been deleted from the queue")
-        return iter((kept.octets,))
-
-
-class _Kept:
-    """A message and what is left of its recipients."""
-
-    __slots__ = ("arrival_seconds", "octets", "on_hold", "recipients", "submission", "total")
-
-    def __init__(self, submission: Submission, octets: bytes, arrival_seconds: float, due_seconds: float) -> None:
-        self.submission = submission
-        self.octets = octets
-        self.arrival_seconds = arrival_seconds
-        self.on_hold = submission.on_hold
-        self.total = len(submission.envelope.recipients)
-        self.recipients = {
-            number: OpenRecipient(number, recipient._replace(token=number), not_before_seconds=due_seconds)
-            for number, recipient in enumerate(submission.envelope.recipients)
-        }
-
-    def show(self, queue_id: str, recipients: tuple[OpenRecipient, ...]) -> StoredMessage:
-        """The message with these recipients."""
-        given = self.submission
-        return StoredMessage(
-            queue_id,
-            given.envelope._replace(recipients=tuple([one.recipient for one in recipients])),
-            recipients,
-            self.total,
-            len(self.octets),
-            self.arrival_seconds,
-            given.expires_seconds,
-            given.client,
-            given.origin,
-            self.on_hold,
-        )
-
-
-class _Turn(NamedTuple):
-    """When a recipient is due; out of date where the recipient says another time."""
-
-    due_seconds: float
-    key: int
-    number: int
-
-
 class MemorySpool:
     """The spool of one process, in memory."""
 
@@ -120,9 +61,9 @@ class MemorySpool:
         self._limit_octets = limit_octets
         self._octets = 0
         self._ids = QueueIds(clock.wall_seconds)
-        self._kept: dict[int, _Kept] = {}
-        self._turns: list[_Turn] = []
-        self._passed_over: list[_Turn] = []
+        self._kept: dict[int, Kept] = {}
+        self._turns: list[Turn] = []
+        self._passed_over: list[Turn] = []
         self._again_seconds = HELD_SECONDS  # when those that were passed over are looked at again
         self._book = LeaseBook()
         self._share: Share | None = None
@@ -135,7 +76,7 @@ class MemorySpool:
         """Nothing to open.  What was leased by the one who closed it last is handed out again."""
         self._book = LeaseBook()
         self._turns = [
-            _Turn(one.not_before_seconds, key, one.number)
+            Turn(one.not_before_seconds, key, one.number)
             for key, kept in self._kept.items()
             for one in kept.recipients.values()
         ]
@@ -163,13 +104,13 @@ class MemorySpool:
 
     def _keep(self, submission: Submission, key: int, octets: bytes) -> None:
         arrival, due = times_of(submission, self._clock.wall_seconds())
-        kept = self._kept[key] = _Kept(submission, octets, arrival, due)
+        kept = self._kept[key] = Kept(submission, octets, arrival, due)
         self._octets += len(octets)
         for number in kept.recipients:
             self._wait_for(key, number, due)
 
     def _wait_for(self, key: int, number: int, due_seconds: float) -> None:
-        heapq.heappush(self._turns, _Turn(due_seconds, key, number))
+        heapq.heappush(self._turns, Turn(due_seconds, key, number))
         self._stirred.set()
 
     async def lease(
@@ -251,7 +192,7 @@ class MemorySpool:
             return known
         return share.has_recipient(self._kept[key].submission.envelope.sender, one.recipient.address)
 
-    def _whose(self, turn: _Turn) -> OpenRecipient | None:
+    def _whose(self, turn: Turn) -> OpenRecipient | None:
         """The recipient that a turn is for, unless it is gone or has got another turn."""
         kept = self._kept.get(turn.key)
         one = kept.recipients.get(turn.number) if kept is not None else None
