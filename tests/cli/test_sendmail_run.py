@@ -116,6 +116,13 @@ def test_eight_bit_labels_and_utf8(site: Site) -> None:
     assert [one.requiretls for one in envelopes] == [False, False, False, True, False]
 
 
+@pytest.mark.parameter("smtputf8_autodetect_classes")
+def test_utf8_is_looked_for_where_the_operator_wants_it(site: Site) -> None:
+    for classes in ("sendmail", "all", "verify, bounce"):
+        site.send("Subject: ä\n\n".encode(), "-o", f"smtputf8_autodetect_classes={classes}", "b@b.example")
+    assert [message.envelope.smtputf8 for message, _ in site.kept()] == [True, True, False]
+
+
 def test_nobody_to_send_to(site: Site) -> None:
     with pytest.raises(WrongUsage, match="No recipient addresses found in message header"):
         site.send(b"Subject: x\n\n", "-t")

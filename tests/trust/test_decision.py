@@ -94,6 +94,18 @@ def test_patterns_of_an_outside_policy_bind_only_where_names_do() -> None:
     assert policy(engine({"example.com": f"encrypt {sts}"})).admits("mx.example.com")
 
 
+@pytest.mark.parameter("smtp_tls_enforce_sts_mx_patterns")
+def test_patterns_of_an_outside_policy_need_not_be_enforced() -> None:
+    sts = "secure match=mail.example.org policy_type=sts policy_domain=example.com mx_host_pattern=*.example.net"
+    strict, old = (policy(engine({"example.com": sts}, smtp_tls_enforce_sts_mx_patterns=word)) for word in ("yes", "no"))
+    assert (strict.admits("mx.example.com"), old.admits("mx.example.com")) == (False, True)
+    assert strict.terms is not None
+    assert old.terms is not None
+    assert (strict.terms.names, old.terms.names) == (("mx.example.com",), ("mail.example.org",))
+    assert old.external is not None
+    assert old.external.mx_patterns == ("*.example.net",), "reports tell the policy as it is"
+
+
 def test_equal_demands_have_equal_identities() -> None:
     made = engine({"example.com": "encrypt", "example.net": "encrypt", "example.org": "encrypt ciphers=high"})
     assert policy(made).identity == policy(made, "example.net").identity

@@ -20,7 +20,7 @@ from mailrider.model.tls import TlsLevel
 from mailrider.resolver.answer import Record
 from mailrider.tls.terms import TlsTerms
 from mailrider.trust.dane import Dane
-from mailrider.trust.demands import DaneDemand, Demands, Place, make_terms
+from mailrider.trust.demands import DaneDemand, Demands, Place, holds_to_patterns, make_terms
 from mailrider.trust.entry import Entry
 from mailrider.trust.mta_sts_finder import StsPolicies
 from mailrider.trust.mta_sts_ruling import describe_finding, make_ruling
@@ -190,7 +190,7 @@ class TrustEngine:
         if isinstance(terms, NoPolicy):
             return terms
         external = entry.external if entry is not None else None
-        holds_to_patterns = external is not None and external.type == "sts" and entry is not None and bool(entry.match)
+        held = entry is not None and holds_to_patterns(demands, entry)
         return Policy(
             level,
             source,
@@ -198,6 +198,6 @@ class TrustEngine:
             requested=requested,
             reason=reason,
             reuse=entry.reuse if entry is not None and entry.reuse is not None else demands.reuse,
-            mx_patterns=external.mx_patterns if external is not None and holds_to_patterns else (),
+            mx_patterns=external.mx_patterns if external is not None and held else (),
             external=external,
         )

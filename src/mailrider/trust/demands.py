@@ -76,6 +76,7 @@ class Demands:
     options: tuple[str, ...]
     groups: tuple[str, ...]
     insecure_mx_level: TlsLevel
+    enforces_patterns: bool
     prefix: str
 
 
@@ -114,6 +115,7 @@ def read_demands(settings: Settings) -> Demands:
         options=tuple(settings.tls_ssl_options),
         groups=_read_groups(settings),
         insecure_mx_level={"may": TlsLevel.MAY, "encrypt": TlsLevel.ENCRYPT}.get(insecure, TlsLevel.DANE),
+        enforces_patterns=settings.smtp_tls_enforce_sts_mx_patterns,
         prefix=prefix,
     )
 
@@ -276,9 +278,19 @@ def _find_anchors(demands: Demands, entry: Entry, warn: Warn) -> tuple[Tlsa, ...
     return tuple(records)
 
 
+def holds_to_patterns(demands: Demands, entry: Entry) -> bool:
+    """Whether servers are held to the MX patterns of an MTA-STS policy, and certificates to the servers' own names.
+
+    That is how RFC 8461 §4.1 wants it; for what a plug-in says in a policy table it can be switched off
+    (`smtp_tls_enforce_sts_mx_patterns`), and certificates are then compared with what it gives in `match=`.
+    """
+    external = entry.external
+    return external is not None and external.type == "sts" and bool(entry.match) and (entry.public or demands.enforces_patterns)
+
+
 def _find_names(demands: Demands, level: TlsLevel, entry: Entry, place: Place, warn: Warn) -> tuple[str, ...]:
     """The names of which the certificate must have one: words become names."""
-    if entry.external is not None and entry.external.type == "sts" and entry.match and entry.external.mx_patterns:
+    if holds_to_patterns(demands, entry) and entry.external is not None and entry.external.mx_patterns:
         strategies: Iterable[str] = ("hostname",)
     else:
         strategies = entry.match or (demands.verify_match if level is TlsLevel.VERIFY else demands.secure_match)
