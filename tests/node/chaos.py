@@ -147,6 +147,8 @@ class Site:
         end = time.monotonic() + DRAIN_SECONDS
         async with SqliteSpool(self.folder / "queue", SystemClock()) as spool:
             while (await spool.stats()).messages and time.monotonic() < end:
+                assert self.node is not None
+                assert self.node.poll() is None, f"the node has ended by itself:\n{self.end_of_log()}"
                 await asyncio.sleep(0.2)
 
     def check(self) -> None:
