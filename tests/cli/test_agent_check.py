@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from mailrider.cli import agent_check
+from mailrider.cli.agent import agent
 from mailrider.cli.agent_check import check, read_settings_unchecked, run_check
-from mailrider.errors import WrongConfiguration
+from mailrider.errors import WrongConfiguration, WrongUsage
 
 MASTER_CF = "smtp unix - - n - - smtp\nrelay unix - - n - - smtp\n        -o syslog_name=postfix/$service_name\n"
 OUR_LINE = "ours unix - - n - 1 ../../../opt/mailrider/bin/mailrider agent --transport smtp\n"
@@ -31,6 +34,25 @@ def test_what_works_is_not_mentioned(tmp_path: Path) -> None:
         "maximal_queue_lifetime = 2d\nsmtpd_tls_security_level = may\nvirtual_alias_maps = hash:/etc/postfix/virtual\n"
     )
     assert remarks(tmp_path, main_cf) == []
+
+
+def test_remarks_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remarks(tmp_path, "smtp_connect_timeout = soon\n")
+    assert run_check(tmp_path, (), as_json=True) == 78
+    told = json.loads(capsys.readouterr().out)
+    assert told["directory"] == str(tmp_path)
+    (remark,) = [remark for remark in told["remarks"] if remark["weight"] == "error"]
+    assert "smtp_connect_timeout = soon" in remark["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--flags", "DQ"], "--flags DQ: expected letters of DORX"), (["--json"], "--json goes with check")],
+)
+def test_wrong_usage(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(agent, ["-c", "/nonexistent", *arguments])
+    assert isinstance(result.exception, WrongUsage)
+    assert str(result.exception) == words
 
 
 def test_nobody_runs_it_yet(tmp_path: Path) -> None:

@@ -266,6 +266,8 @@ def test_a_batch(tmp_path: Path, request_: dict[str, Any]) -> None:
         ('{"modus": "burst", "requests": []}', "unknown key 'modus'"),
         ('{"requests": [], "requests": []}', "the key 'requests' is there twice"),
         ('{"requests": [{"sender": "a", "sender": "b"}]}', "the key 'sender' is there twice"),
+        ("[" * 100_000, "it is nested too deeply"),
+        ('{"requests": ' + "9" * 5000 + "}", "a number in it is too long"),
         ('{"requests": [5]}', "request 1: expected an object"),
         ('{"requests": [{}]}', "request 1: "),
         (

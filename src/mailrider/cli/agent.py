@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from mailrider.cli.options import common_options
+from mailrider.errors import WrongUsage
 
 POSTFIX_DIRECTORY = "/etc/postfix"
 
@@ -28,11 +29,13 @@ POSTFIX_DIRECTORY = "/etc/postfix"
 @click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: 1]")
 @click.option("--most-at-once", type=click.IntRange(1), metavar="N", help="Deliveries at once in one worker.")
 @click.option("--syslog", metavar="PATH", help="Where syslog listens, for logs without maillog_file.  [default: /dev/log]")
+@click.option("--json", "as_json", is_flag=True, help="With check: one JSON object instead of lines.")
 @click.argument("task", required=False, type=click.Choice(["check"]))
 def agent(
     directory: Path | None,
     overrides: tuple[str, ...],
     verbose: int,
+    *,
     listen: str | None,
     service: str | None,
     transport: str,
@@ -40,6 +43,7 @@ def agent(
     workers: int | None,
     most_at_once: int | None,
     syslog: str | None,
+    as_json: bool,
     task: str | None,
 ) -> None:
     """Deliver for the queue manager of a Postfix.
@@ -57,11 +61,16 @@ def agent(
 
     \b
       mailrider agent check        what would behave differently here
+
+    Without -c the directory is $MAIL_CONFIG, else /etc/postfix.
     """
     if task == "check":
         from mailrider.cli.agent_check import run_check
 
-        raise SystemExit(run_check(directory or _usual_directory(), overrides))
+        raise SystemExit(run_check(directory or _usual_directory(), overrides, as_json=as_json))
+    if as_json:
+        raise WrongUsage("--json goes with check")
+    _check_flags(flags)
     from mailrider.cli.agent_process import OwnSocket, run_on_own_socket
 
     wishes = OwnSocket(
@@ -77,6 +86,14 @@ def agent(
         syslog=syslog or "",
     )
     raise SystemExit(run_on_own_socket(wishes))
+
+
+def _check_flags(flags: str) -> None:
+    from mailrider.settings.mastercf import DELIVERY_FLAGS
+
+    unknown = flags.strip(DELIVERY_FLAGS)
+    if unknown:
+        raise WrongUsage(f"--flags {flags}: expected letters of {DELIVERY_FLAGS}")
 
 
 def _usual_directory() -> Path:

@@ -7,6 +7,7 @@ should know before the change, `note` works, in another way.
 
 from __future__ import annotations
 
+import json
 import pwd
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,13 +59,16 @@ _OURS: Final = ("smtp_", "lmtp_", "debug_peer_", "dns_", "tls_")
 _KEYS: Final = ("smtp_tls_key_file", "smtp_tls_eckey_file", "smtp_tls_dkey_file", "smtp_tls_chain_files")
 
 
-def run_check(directory: Path, overrides: Sequence[str]) -> int:
+def run_check(directory: Path, overrides: Sequence[str], *, as_json: bool = False) -> int:
     """Print the remarks; the exit code."""
     settings = read_settings_unchecked(directory, overrides)
     remarks = list(check(settings, directory))
+    errors = sum(remark.weight == "error" for remark in remarks)
+    if as_json:
+        print(json.dumps({"directory": str(directory), "remarks": [remark._asdict() for remark in remarks]}, indent=2))
+        return EX_CONFIG if errors else 0
     for remark in remarks:
         print(remark)
-    errors = sum(remark.weight == "error" for remark in remarks)
     differences = sum(remark.weight == "differs" for remark in remarks)
     print(f"{directory}: {errors} errors, {differences} differences, {len(remarks) - errors - differences} notes")
     return EX_CONFIG if errors else 0

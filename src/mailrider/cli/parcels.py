@@ -78,8 +78,12 @@ def read_batch(path: str) -> Batch:
         raise MissingInput(f"batch file {path} cannot be read: {cause.strerror}") from None
     except _TwiceError as twice:
         raise WrongUsage(f"batch file {path}: the key {show(twice.args[0])} is there twice in one object") from None
-    except (ValueError, RecursionError) as cause:
+    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise WrongUsage(f"batch file {path} is not JSON: {cause}") from None
+    except RecursionError:
+        raise WrongUsage(f"batch file {path} is not JSON that makes sense: it is nested too deeply") from None
+    except ValueError:
+        raise WrongUsage(f"batch file {path} is not JSON that makes sense: a number in it is too long") from None
     if not isinstance(document, dict) or not isinstance(document.get("requests"), list):
         raise WrongUsage(f'batch file {path} must hold {{"mode": ..., "requests": [...]}}')
     _refuse_unknown_keys(document, _BATCH_KEYS, f"batch file {path}: ")

@@ -124,7 +124,7 @@ def _looks_like_directory(text: str) -> bool:
 
 def _next(letter: str, rest: list[str]) -> str:
     if not rest:
-        raise WrongUsage(f"sendmail: -{letter} needs a value")
+        raise WrongUsage(f"sendmail: -{letter} needs a value; mailrider sendmail --help shows the options")
     return rest.pop(0)
 
 

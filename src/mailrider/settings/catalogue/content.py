@@ -82,7 +82,8 @@ class Content(Section, title="message content"):
         since="3.0", in_effect=True,
     )  # fmt: skip
     smtputf8_autodetect_classes = Words(
-        "sendmail, verify", "Which mail is searched for UTF-8 in headers when it comes in; a node looks at that of sendmail only.",
+        "sendmail, verify",
+        "Which mail is searched for UTF-8 in headers when it comes in; a node looks at that of sendmail only.",
         since="3.0", of=("sendmail", "smtpd", "qmqpd", "forward", "bounce", "notify", "verify", "all"), least=1,
         in_effect=True,
     )  # fmt: skip

@@ -69,8 +69,8 @@ class Patience(Section, title="time limits"):
     )  # fmt: skip
     daemon_timeout = Seconds(
         "18000s",
-        "How long one request may be worked on; then it goes to no further server and is deferred.  Also how long an agent under "
-        "Postfix may stand still before it is ended.",
+        "How long one request may be worked on; then it goes to no further server and is deferred.  Also how long an agent "
+        "under Postfix may stand still before it is ended.",
         since="pre-2.0", in_effect=True,
     )  # fmt: skip
     ipc_timeout = Seconds(
