@@ -34,6 +34,9 @@ from mailrider.spool.spool import LEASED_MESSAGES_LIMIT, LEASED_RECIPIENTS_LIMIT
 WAIT_SECONDS = 5.0
 """How long the spool is waited for at once; it wakes us earlier where there is anything."""
 
+ADMITTED_AT_ONCE = 50
+"""Messages that are taken in before others get their turn: a few milliseconds, in which no reply of a server is heard."""
+
 TROUBLE_PAUSE_SECONDS = 5.0
 """After the spool could not be read."""
 
@@ -150,8 +153,10 @@ class Runner:
             self._journal.warn(f"the queue cannot be read: {trouble}")
             await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
             return
-        for lease in leases:
+        for number, lease in enumerate(leases, 1):
             self._admit(lease)
+            if number % ADMITTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _rest(self) -> Stir:
         """Wait until there is something to do, or it is time to stop."""
