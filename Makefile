@@ -2,7 +2,7 @@
 #
 #   make demo         the main job on this machine, nothing else needed
 #   make test         the whole test suite
-#   make check        formatting, lint, types, the floors of the house
+#   make check        lint, types, the floors of the house
 #   make conformance  compare with recordings of the real Postfix smtp(8), where they are at hand
 #   make differential content byte for byte beside a real smtp(8); needs Postfix and root
 #   make chaos        kill a node again and again while mail flows; KILLS=200 at length

@@ -59,6 +59,8 @@ def test_reports_are_written(capsys: pytest.CaptureFixture[str], journal: Path, 
     written = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in written] == [f"mx.us.test!{name}.test!{DAY}!{DAY}.json.gz" for name in "ab"]
     assert json.loads(gzip.decompress(written[0].read_bytes()))["report-id"] == f"{DAY}.a.test@mx.us.test"
+    (tmp_path / "file").write_text("")
+    assert tlsrpt(capsys, journal, "--day", DAY, "--output", str(tmp_path / "file" / "out"))[0] == 73
 
 
 def test_reports_are_sent_once(capsys: pytest.CaptureFixture[str], journal: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailrider.cli.options import common_options
-from mailrider.errors import MissingInput, WrongUsage
+from mailrider.errors import CannotCreate, MissingInput, WrongUsage
 
 if TYPE_CHECKING:
     from mailrider.dsn.tls_report import Report
@@ -58,7 +58,8 @@ def tlsrpt(
 
     \b
     Exit codes: 0 done; 64 wrong usage; 66 nothing is known of that day;
-    75 some report could not be sent; 78 wrong configuration.
+    73 a file cannot be written; 75 some report could not be sent; 78 wrong
+    configuration.
     """
     from mailrider.machine import choose_configuration, read_settings
 
@@ -102,9 +103,12 @@ def _make_reports(settings: Settings, day: str, domain: str | None) -> list[Repo
 
 
 def _write(reports: list[Report], folder: Path, host: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for report in reports:
-        (folder / report.file_name(host)).write_bytes(report.octets)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for report in reports:
+            (folder / report.file_name(host)).write_bytes(report.octets)
+    except OSError as trouble:
+        raise CannotCreate(f"cannot write {trouble.filename or folder}: {trouble.strerror}") from None
 
 
 async def _send_all(settings: Settings, reports: list[Report]) -> int:
