@@ -98,7 +98,7 @@ def test_no_node_is_running(folder: Path, monkeypatch: pytest.MonkeyPatch, capsy
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         place = f"intake_smtp_listen=127.0.0.1:{nobody.getsockname()[1]}"
-        assert send(folder, b"\n", monkeypatch, "-o", place, "b@b.example") == 77
+        assert send(folder, b"\n", monkeypatch, "-o", place, "b@b.example") == 75
     assert "no node answers" in capsys.readouterr().err
     assert send(folder, b"\n", monkeypatch, "-o", "intake_smtp_listen=", "b@b.example") == 77
     assert "names no host and port" in capsys.readouterr().err

@@ -4,7 +4,8 @@ The first `host:port` of `intake_smtp_listen` is asked.  The conversation is tha
 settings, so nothing that main.cf says about servers outside (TLS, logins, rewriting) touches it.  The node answers when the
 message is on stable storage.
 
-What can go wrong: no node listens there: 77, since neither way was open.  What the door does not take now: 75; for good: 69.
+What can go wrong: no node answers there, or does not take it now: 75, since that passes, and programs that hear anything else
+give the mail up.  For good: 69.  No place is configured, so that neither way can ever be open: 77.
 """
 
 from __future__ import annotations
@@ -69,6 +70,6 @@ def _judge(outcomes: Sequence[Outcome], nexthop: str) -> tuple[int, str]:
         for outcome in outcomes:
             if outcome.status is status:
                 if code == EX_TEMPFAIL and outcome.relay == NO_CONNECTION:
-                    return EX_NOPERM, f"this user may not write to the queue, and no node answers at {nexthop}: {outcome.text}"
+                    return code, f"this user may not write to the queue, and no node answers at {nexthop}: {outcome.text}"
                 return code, outcome.text
     return EX_OK, ""
