@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from cli.peer_thread import PATIENCE_SECONDS, PeerThread
+from cli.peer_thread import PeerThread
 from mailrider.machine import SystemClock
 from mailrider.model.request import Envelope, Recipient
 from mailrider.spool.spool import Accepted, Submission
 from mailrider.spool.sqlite import SqliteSpool
 from mailrider.testkit.peers import ScriptedServer
+
+PATIENCE_SECONDS = 120.0
+"""Nothing here takes a second on a machine that does nothing else."""
 
 
 class Site:
@@ -82,6 +85,18 @@ class Site:
                 return answer.queue_id
 
         return asyncio.run(accept())
+
+    def wait_until_empty(self) -> None:
+        """Until nothing is left in the queue; the log may lack the last lines of a process that was killed."""
+
+        async def count() -> int:
+            async with SqliteSpool(self.queue, SystemClock()) as spool:
+                return (await spool.stats()).messages
+
+        end = time.monotonic() + PATIENCE_SECONDS
+        while asyncio.run(count()):
+            assert time.monotonic() < end, self.log.read_text()
+            time.sleep(0.05)
 
     def wait_for(self, text: str) -> str:
         """The log, once it has `text`."""
