@@ -92,6 +92,7 @@ class DiskSite(Site):
         (self.folder / "main.cf").write_text(
             f"queue_directory = {self.place}\nmaillog_file = {self.log}\nmyhostname = here.example\nmydestination =\n"
             "minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\n"
+            "notify_classes =\n"  # else the postmaster gets mail about each client whose message had no room
             f"intake_smtp_listen = 127.0.0.1:{self.port}\nintake_lmtp_listen = unix:{self.folder}/lmtp\n{settings}"
         )
 
