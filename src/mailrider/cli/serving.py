@@ -48,12 +48,17 @@ CLOSING_SECONDS = 10.0
 QUEUE_MODULES = ("concurrent.futures.thread", "mailrider.api", "mailrider.spool.sqlite")
 """What a node loads at its first use, beside what a delivery does."""
 
+EVERY_SERVER = "0.0.0.0/0, [::]/0"
+"""What `-v` makes of `debug_peer_list`: all conversations are told."""
+
 Reading = Callable[[], Settings]
 
 
 def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, workers: int) -> int:
     """Run a node; the exit code comes back when it has ended."""
     chosen = choose_configuration(directory)
+    if verbose:
+        overrides = (*overrides, f"debug_peer_list={EVERY_SERVER}")
 
     def read() -> Settings:
         settings = read_settings(chosen, overrides)

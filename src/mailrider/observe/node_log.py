@@ -1,7 +1,8 @@
 """The log of a node: the lines of smtp(8), qmgr(8) and bounce(8), each with time, host, program and process in front.
 
 So a program that reads Postfix's log reads this one: `Nov 22 17:08:39 mail postfix/smtp[123]: ...`.  The name is `syslog_name`,
-which a service of master.cf may set for itself.  `NodeLog` is an `events.Observer` and a `queue.journal.Journal`.
+which a service of master.cf may set for itself.  What is said to and by the servers of `debug_peer_list` is in it, too.
+`NodeLog` is an `events.Observer` and a `queue.journal.Journal`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from mailrider.events import Event, Noted, RecipientSettled, Warned
+from mailrider.events import CommandSent, ConnectionClosed, Event, Noted, RecipientSettled, ReplyReceived, Warned
 from mailrider.model.address import quote_local_part
 from mailrider.model.request import Recipient
 from mailrider.observe.printable import make_printable
 from mailrider.observe.text import TextLog
+from mailrider.observe.transcript import Transcript
 
 QUEUE = "qmgr"
 BOUNCE = "bounce"
 NODE = "master"
 DOOR = "smtpd"
+_USUAL = ("smtp", "smtp")
+"""Whose line it is where an event does not say for which service a server was talked to."""
+
 _INTERNAL = frozenset({"error", "retry", "discard"})
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -74,6 +79,7 @@ class NodeLog:
         self._node_tag = self._own_tag(NODE)
         self._client_tag = self._own_tag(DOOR)
         self._tag = self._node_tag
+        self._transcript = Transcript(self._put, remarks=False)
         self._text = TextLog(
             self._put, resolution_digits=resolution_digits, address_format=address_format, helpful=helpful
         )
@@ -89,16 +95,20 @@ class NodeLog:
         if type(event) is RecipientSettled:
             request = event.request
             service = request.service
-            key = (service, service if service in _INTERNAL else request.transport.value)
-            tag = self._tags.get(key)
-            if tag is None:
-                tag = self._tags[key] = f"{self._tag_of(*key)}[{self._process_id}]: "
-            self._tag = tag
+            self._tag = self._service_tag((service, service if service in _INTERNAL else request.transport.value))
         elif isinstance(event, Noted | Warned) and not event.queue_id:
             self._tag = self._node_tag
         else:
-            self._tag = self._tags.get(("smtp", "smtp"), self._node_tag)
+            self._tag = self._service_tag(_USUAL)
+            if isinstance(event, CommandSent | ReplyReceived | ConnectionClosed):
+                self._transcript(event)
         self._text(event)
+
+    def _service_tag(self, key: tuple[str, str]) -> str:
+        tag = self._tags.get(key)
+        if tag is None:
+            tag = self._tags[key] = f"{self._tag_of(*key)}[{self._process_id}]: "
+        return tag
 
     def _say(self, tag: str, line: str) -> None:
         self._write(self._stamp() + tag + (line if line.isprintable() else make_printable(line)))
