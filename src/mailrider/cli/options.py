@@ -47,5 +47,5 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Directory with main.cf.  [default: $MAIL_CONFIG, else /etc/mailrider, else built-in defaults]",
     ),
     click.option("-o", "overrides", metavar="NAME=VALUE", multiple=True, help="Override a parameter; may be repeated."),
-    click.option("-v", "verbose", count=True, help="Say more; may be repeated."),
+    click.option("-v", "verbose", count=True, help="Say more, where there is more to say; may be repeated."),
 )  # fmt: skip
