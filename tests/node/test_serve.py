@@ -59,7 +59,7 @@ class Site:
             self.ear = ear
             node = self.start(*options)
             try:
-                assert "READY=1" in self.hear()
+                self._wait_until_ready(node)
                 yield node
             finally:
                 if node.poll() is None:
@@ -71,6 +71,20 @@ class Site:
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "mailrider", "-c", str(self.folder), "serve", *options]
         return subprocess.Popen(command, env={**os.environ, "NOTIFY_SOCKET": str(self.ready)}, stderr=subprocess.PIPE)
+
+    def _wait_until_ready(self, node: subprocess.Popen[bytes]) -> None:
+        self.ear.settimeout(1)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                assert "READY=1" in self.hear()
+            except TimeoutError:
+                assert node.stderr is not None
+                assert node.poll() is None, node.stderr.read().decode()
+                assert time.monotonic() < end, self.log.read_text() if self.log.exists() else "no log"
+            else:
+                self.ear.settimeout(PATIENCE_SECONDS)
+                return
 
     def hear(self) -> list[str]:
         """What the node tells systemd."""
