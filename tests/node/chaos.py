@@ -47,11 +47,12 @@ from tests.node.verdict import Verdict, judge
 from mailrider.spool.sqlite import SqliteSpool
 from mailrider.wiring import SystemClock
 
-LIFE_SECONDS = (0.7, 2.5)
-"""How long a node lives before it is killed; it takes half a second to be up."""
+LIFE_SECONDS = (0.1, 1.9)
+"""How long a node lives once it is up, before it is killed."""
 
 SHORT_LIFE_SHARE = 0.1
-"""Killed while it starts up."""
+SHORT_LIFE_SECONDS = 0.7
+"""How often one is killed after at most so long, most often while it starts up."""
 
 DOWN_SHARE = 0.15
 DOWN_SECONDS = 0.7
@@ -124,6 +125,20 @@ class Site:
         self.configure(self.life)
         command = [*COMMAND, "-c", str(self.folder), "serve"]
         self.node = subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": ""})
+
+    def wait_until_up(self) -> None:
+        """Until its door answers."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            assert self.node is not None
+            assert self.node.poll() is None, f"the node has ended by itself:\n{self.end_of_log()}"
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+            except OSError:
+                assert time.monotonic() < end, "the node does not come up"
+                time.sleep(0.02)
+            else:
+                return
 
     def kill(self) -> tuple[str, float]:
         """End it without a warning; the life that has ended, and when."""
@@ -210,7 +225,11 @@ class Chaos:
     def kill(self) -> None:
         """One node dies, and perhaps the other, and they come back."""
         chance = self._chance
-        time.sleep(chance.random() * LIFE_SECONDS[0] if chance.random() < SHORT_LIFE_SHARE else chance.uniform(*LIFE_SECONDS))
+        if chance.random() < SHORT_LIFE_SHARE:
+            time.sleep(chance.random() * SHORT_LIFE_SECONDS)
+        else:
+            self.site.wait_until_up()
+            time.sleep(chance.uniform(*LIFE_SECONDS))
         self.kills.update([self.site.kill()])
         if chance.random() < API_SHARE:
             self.kills.update([self.api.kill()])

@@ -11,6 +11,7 @@ import asyncio
 import json
 import random
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,9 @@ SENDER = "alice@here.example"
 """Who sends all the mail, and hears of what cannot be delivered."""
 
 BACKLOG = 1000
+
+TCP_ESTABLISHED = 1
+"""The first octet of `TCP_INFO` (tcp(7)) is the state of the connection."""
 
 FAREWELL_SECONDS = 2.0
 """How long the last words have to arrive."""
@@ -74,9 +78,16 @@ class _Talk:
         self._writer = writer
         self.life = ""
         self.is_open = False  # MAIL was taken
+        self.by_chunks = False
         self.sender = ""
         self.recipients: list[str] = []
         self.text = b""
+
+    def is_heard(self) -> bool:
+        """Whether the other end has not closed, as far as the kernel knows; what we have read may be behind."""
+        connection = self._writer.get_extra_info("socket")
+        facts = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return bool(facts[0] == TCP_ESTABLISHED)
 
     async def say(self, line: bytes) -> None:
         self._writer.write(line + b"\r\n")
@@ -186,6 +197,7 @@ class FarSide:
         return await self._answer(talk)
 
     async def _take_chunk(self, talk: _Talk, line: bytes) -> bool:
+        talk.by_chunks = True
         words = line.split()
         talk.text += await talk.reader.readexactly(int(words[1]))
         if self._chance(self.manners.early_loss):
@@ -206,8 +218,10 @@ class FarSide:
         elif self._chance(manners.deferral):
             await talk.say(b"451 4.3.0 not now")
         else:
-            if self._chance(manners.garbage):
-                await talk.say(b"\x80\x00rubbish")  # the reply proper follows
+            if not talk.by_chunks and self._chance(manners.garbage):
+                # The reply proper follows.  Not within a stream of whole messages: that is broken off where it gets out of
+                # step, and what the server has still taken of it comes once more.
+                await talk.say(b"\x80\x00rubbish")
             return await self._keep(talk)
         return True
 
@@ -222,7 +236,7 @@ class FarSide:
             return False
         if self._chance(manners.slow):
             await asyncio.sleep(self._random.random() * manners.slow_seconds)
-        if talk.reader.at_eof() or talk.reader.exception() is not None:
+        if not talk.is_heard():
             self._count(talk, taken, None)
             return False
         said = time.monotonic()

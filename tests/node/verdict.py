@@ -100,7 +100,7 @@ def judge(
         for copy, following in pairwise(its):
             reason, gap = explain(copy, following, kills.get(copy.life))
             if reason == "unexplained":
-                unexplained.append(f"{address}, said {copy.said_seconds}, again {following.taken_seconds}")
+                unexplained.append(f"{address}: {copy} and {following}")
             else:
                 tally[reason] += 1
             if reason == "twice":
