@@ -36,11 +36,6 @@ class Site:
         self.ready = folder / "ready"
         self.set(settings)
         folder.chmod(0o777)  # the log is opened anew by the owner of the mail
-        parent = folder
-        while os.geteuid() == 0 and parent != parent.parent:
-            if parent.stat().st_mode & 0o7 == 0:
-                parent.chmod(parent.stat().st_mode | 0o5)
-            parent = parent.parent
 
     def set(self, settings: str) -> None:
         own = f"queue_directory = {self.queue}\nmaillog_file = {self.log}\nmyhostname = here.example\nmydestination =\n"
