@@ -94,6 +94,23 @@ def test_the_node_takes_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     asyncio.run(look())
 
 
+def test_all_recipients_or_none(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "main.cf").open("a") as file:
+        file.write("smtpd_recipient_limit = 2\n")
+    with NodeThread(folder) as place:
+        given = ["-o", f"intake_smtp_listen={place}"]
+        assert send(folder, b"\n", monkeypatch, *given, "b@b.example", "c@b.example", "d@b.example") == 75
+        assert "too many recipients" in capsys.readouterr().err
+        assert send(folder, b"\n", monkeypatch, *given, "e@b.example", "f@b.example") == 0
+
+    async def look() -> None:
+        async with open_spool(f"{folder}/queue") as spool:
+            (message,) = await spool.list()
+            assert [one.address for one in message.envelope.recipients] == ["e@b.example", "f@b.example"]
+
+    asyncio.run(look())
+
+
 def test_no_node_is_running(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

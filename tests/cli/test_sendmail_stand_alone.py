@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailrider.cli.sendmail_stand_alone import LineEndings
 from mailrider.spool.opening import open_spool
 from mailrider.spool.spool import StoredMessage
 
@@ -24,10 +30,11 @@ QUIT
 """
 
 
-def talk(folder: Path, dialogue: str) -> subprocess.CompletedProcess[bytes]:
+def talk(folder: Path, dialogue: str, line_end: str = "\r\n") -> subprocess.CompletedProcess[bytes]:
     (folder / "main.cf").write_text(f"queue_directory = {folder}/queue\nmyhostname = host.example\n")
     command = [sys.executable, "-m", "mailrider", "sendmail", "-C", str(folder), "-bs"]
-    return subprocess.run(command, input=dialogue.replace("\n", "\r\n").encode(), capture_output=True, timeout=60, check=False)
+    said = dialogue.replace("\n", line_end).encode()
+    return subprocess.run(command, input=said, capture_output=True, timeout=60, check=False)
 
 
 def kept(folder: Path) -> list[tuple[StoredMessage, bytes]]:
@@ -43,8 +50,9 @@ def kept(folder: Path) -> list[tuple[StoredMessage, bytes]]:
     return asyncio.run(go())
 
 
-def test_a_conversation(tmp_path: Path) -> None:
-    done = talk(tmp_path, DIALOGUE)
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"], ids=["CRLF", "LF"])
+def test_a_conversation(tmp_path: Path, line_end: str) -> None:
+    done = talk(tmp_path, DIALOGUE, line_end)
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.split(b"\r\n")
     assert lines[0].startswith(b"220 host.example ESMTP")
@@ -63,3 +71,14 @@ def test_input_that_ends_in_the_middle(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert b"354 " in done.stdout
     assert kept(tmp_path) == []
+
+
+@given(st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"bc"])), st.booleans(), st.data())
+def test_line_ends_are_completed_wherever_the_pieces_end(words: list[bytes], bare: bool, data: st.DataObject) -> None:
+    text = (b"EHLO me\n" if bare else b"EHLO me\r\n") + b"".join(words)
+    endings, pieces, start = LineEndings(), [], 0
+    while start < len(text):
+        size = data.draw(st.integers(1, 5))
+        pieces.append(endings.complete(text[start : start + size]))
+        start += size
+    assert b"".join(pieces) == (re.sub(rb"\r?\n", b"\r\n", text) if bare else text)

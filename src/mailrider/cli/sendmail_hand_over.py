@@ -2,7 +2,8 @@
 
 The first `host:port` of `intake_smtp_listen` is asked.  The conversation is that of the delivery core under its built-in
 settings, so nothing that main.cf says about servers outside (TLS, logins, rewriting) touches it.  The node answers when the
-message is on stable storage.
+message is on stable storage.  All recipients or none: the caller gets one exit code, and where that is not 0 he will come
+again with all of them; so the door is asked about several recipients before the message is given to it.
 
 What can go wrong: no node answers there, or does not take it now: 75, since that passes, and programs that hear anything else
 give the mail up.  For good: 69.  No place is configured, so that neither way can ever be open: 77.
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from mailrider.errors import ContentUnreadable
 from mailrider.events import ignore_event
 from mailrider.machine import read_settings
+from mailrider.model import status as status_code
 from mailrider.model.outcome import Outcome, Recorded, Status
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport
 from mailrider.settings import Settings
@@ -26,6 +28,9 @@ EX_TEMPFAIL = 75
 EX_NOPERM = 77
 
 NO_CONNECTION = "none"
+
+ACCEPTED = (EX_OK, "")
+_GOOD = (Status.SENT, Status.DELIVERABLE)
 
 
 class OnceContent:
@@ -58,18 +63,23 @@ async def hand_over(settings: Settings, envelope: Envelope, pieces: Sequence[byt
     engine = Engine(own, ignore_event)
     content = OnceContent(iter(pieces), sum(map(len, pieces)))
     request = DeliveryRequest(envelope, content, nexthop, Transport.SMTP)
+    agent = engine.agent(Transport.SMTP, "smtp")
     try:
-        report = await engine.agent(Transport.SMTP, "smtp").deliver(request, _Ledger())
+        if len(envelope.recipients) > 1:
+            told = _judge((await agent.deliver(request._replace(probe=True), _Ledger())).outcomes, nexthop)
+            if told != ACCEPTED:
+                return told
+        return _judge((await agent.deliver(request, _Ledger())).outcomes, nexthop)
     finally:
         await engine.close()
-    return _judge([outcome for outcome in report.outcomes if outcome is not None], nexthop)
 
 
-def _judge(outcomes: Sequence[Outcome], nexthop: str) -> tuple[int, str]:
-    for status, code in ((Status.BOUNCED, EX_UNAVAILABLE), (Status.DEFERRED, EX_TEMPFAIL)):
-        for outcome in outcomes:
-            if outcome.status is status:
-                if code == EX_TEMPFAIL and outcome.relay == NO_CONNECTION:
-                    return code, f"this user may not write to the queue, and no node answers at {nexthop}: {outcome.text}"
-                return code, outcome.text
-    return EX_OK, ""
+def _judge(outcomes: Sequence[Outcome | None], nexthop: str) -> tuple[int, str]:
+    refused = [outcome for outcome in outcomes if outcome is not None and outcome.status not in _GOOD]
+    for outcome in sorted(refused, key=lambda outcome: status_code.is_soft(outcome.status_code)):
+        if not status_code.is_soft(outcome.status_code):
+            return EX_UNAVAILABLE, outcome.text
+        if outcome.relay == NO_CONNECTION:
+            return EX_TEMPFAIL, f"this user may not write to the queue, and no node answers at {nexthop}: {outcome.text}"
+        return EX_TEMPFAIL, outcome.text
+    return ACCEPTED

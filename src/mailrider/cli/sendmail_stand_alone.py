@@ -3,6 +3,8 @@
 The door is that of `mailrider serve`, on a unix socket in a folder that nobody else can enter; what comes in on standard
 input is carried to it, and its replies to standard output.  It works whether a node is running or not.
 
+Programs on a pipe often end their lines with LF alone: who does so in his first line does so in all, and is understood.
+
 When standard input ends without QUIT, what has been said is still answered: the conversation is over when nothing has come
 from the door for `LINGER_SECONDS`.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -27,6 +30,8 @@ PIECES_LIMIT = 8
 LINGER_SECONDS = 2.0
 GRACE_SECONDS = 1.0
 SOCKET_NAME = "smtp"
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 def run_stand_alone(directory: Path | None, overrides: Sequence[str]) -> int:
@@ -80,10 +85,33 @@ async def _carry_input(writer: asyncio.StreamWriter) -> None:
                 return
 
     threading.Thread(target=read, daemon=True).start()  # it may wait for ever: nobody waits for it at the end
+    endings = LineEndings()
     while piece := await pieces.get():
-        writer.write(piece)
+        writer.write(endings.complete(piece))
         await writer.drain()
         room.release()
+
+
+class LineEndings:
+    """Completes the line ends of somebody whose first line ends with LF alone."""
+
+    __slots__ = ("_bare", "_returned")
+
+    def __init__(self) -> None:
+        self._bare: bool | None = None  # nobody knows before the end of the first line
+        self._returned = False  # the last octet was CR
+
+    def complete(self, piece: bytes) -> bytes:
+        """The next piece of what he says, fit for SMTP."""
+        returned, self._returned = self._returned, piece.endswith(b"\r")
+        if self._bare is None:
+            end = piece.find(b"\n")
+            if end >= 0:
+                self._bare = piece[end - 1 : end] != b"\r" if end else not returned
+        if not self._bare:
+            return piece
+        fitted = _BARE_LF.sub(b"\r\n", piece)
+        return fitted[1:] if returned and piece.startswith(b"\n") else fitted
 
 
 async def _carry_replies(reader: asyncio.StreamReader, carrying: asyncio.Task[None]) -> None:
