@@ -133,6 +133,7 @@ class Channel:
         except SSL.WantReadError:
             return False
         except (SSL.Error, ValueError) as trouble:
+            self._connection.set_verify(SSL.VERIFY_PEER)
             raise TlsTrouble(tell_errors(trouble)) from None
         self._connection.set_verify(SSL.VERIFY_PEER)  # who holds the callback holds this object, which holds the connection
         self.facts = self._gather()
