@@ -53,6 +53,10 @@ chaos: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks drain
+	$(BIN)/python -m benchmarks intake
+	$(BIN)/python -m benchmarks slow
+	$(BIN)/python -m benchmarks full
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

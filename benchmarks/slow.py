@@ -2,7 +2,7 @@
 
 A node beside a private Postfix, both with the limits and the feedback that Postfix has by default, and Postfix with its default
 limit of processes; the same smtp-sink(1) for both.  What counts is how many deliveries can be under way.  Memory is what all
-processes have at most, shared pages divided among them (proc(5), `Pss`).
+processes have at most: resident, as ps(1) shows it, and with shared pages divided among them (proc(5), `Rss` and `Pss`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Figures(NamedTuple):
 
     seconds: float
     processor_seconds: float
-    peak_megabytes: float
+    resident_megabytes: float
+    proportional_megabytes: float
 
 
 class Memory:
@@ -39,12 +40,19 @@ class Memory:
     def __init__(self, processes: Callable[[], list[int]]) -> None:
         self._processes = processes
         self._ending = threading.Event()
-        self.peak_kilobytes = 0
+        self.resident_kilobytes = 0
+        self.proportional_kilobytes = 0
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _watch(self) -> None:
         while not self._ending.wait(LOOK_SECONDS):
-            self.peak_kilobytes = max(self.peak_kilobytes, sum(map(proportional_kilobytes, self._processes())))
+            seen = [look_at_memory(process) for process in self._processes()]
+            self.resident_kilobytes = max(self.resident_kilobytes, sum(resident for resident, _ in seen))
+            self.proportional_kilobytes = max(self.proportional_kilobytes, sum(share for _, share in seen))
+
+    def figures(self, seconds: float, processor_seconds: float) -> Figures:
+        """With what was seen."""
+        return Figures(seconds, processor_seconds, self.resident_kilobytes / 1024, self.proportional_kilobytes / 1024)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -56,12 +64,15 @@ class Memory:
             self._thread.join()
 
 
-def proportional_kilobytes(process: int) -> int:
+def look_at_memory(process: int) -> tuple[int, int]:
+    """Kilobytes of a process: resident, and its share of what is resident."""
+    found = {"Rss:": 0, "Pss:": 0}
     with suppress(OSError):
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
+            name, value, *_ = line.split()
+            if name in found:
+                found[name] = int(value)
+    return found["Rss:"], found["Pss:"]
 
 
 def measure_node(messages: int) -> Figures:
@@ -80,7 +91,7 @@ def measure_node(messages: int) -> Figures:
         with memory.watched():
             node.wait(lambda: node.sent() >= messages)
         seconds = time.monotonic() - began
-        return Figures(seconds, node.processor_seconds(), memory.peak_kilobytes / 1024)
+        return memory.figures(seconds, node.processor_seconds())
 
 
 def measure_postfix(messages: int) -> Figures:
@@ -89,7 +100,7 @@ def measure_postfix(messages: int) -> Figures:
         memory = Memory(lambda: list(postfix.processes("")))
         with memory.watched():
             run = queue_manager.empty_with_smtp(postfix, kept)
-        return Figures(run.seconds, run.processor_seconds, memory.peak_kilobytes / 1024)
+        return memory.figures(run.seconds, run.processor_seconds)
 
 
 def tabulate(figures: dict[str, Figures], messages: int) -> Table:
@@ -98,13 +109,15 @@ def tabulate(figures: dict[str, Figures], messages: int) -> Table:
     rows = [
         (
             f"{theirs.seconds / its.seconds:.1f}" if theirs else "-",
-            f"{its.peak_megabytes / theirs.peak_megabytes:.2f}" if theirs else "-",
-            name, f"{messages / its.seconds:.0f}", f"{its.seconds:.1f}", f"{its.peak_megabytes:.0f}",
-            f"{its.processor_seconds / messages * 1e3:.2f}",
+            f"{its.resident_megabytes / theirs.resident_megabytes:.2f}" if theirs else "-",
+            name, f"{messages / its.seconds:.0f}", f"{its.seconds:.1f}", f"{its.resident_megabytes:.0f}",
+            f"{its.proportional_megabytes:.0f}", f"{its.processor_seconds / messages * 1e3:.2f}",
         )
         for name, its in figures.items()
     ]  # fmt: skip
-    heads = ("times as fast", "of its memory", "", "messages/s", "seconds", "MB at most", "processor ms a message")
+    heads = (
+        "times as fast", "of its memory", "", "messages/s", "seconds", "MB resident", "MB in shares", "processor ms a message",
+    )  # fmt: skip
     title = f"slow: {messages} messages for {queue_manager.SLOW_DESTINATIONS} destinations that take a second each"
     return Table(title, heads, rows)
 

@@ -24,6 +24,7 @@ from mailrider.errors import QueueRefused, WrongUsage
 from mailrider.events import Observer, Warned
 from mailrider.intake.dates import date_now
 from mailrider.intake.submission import complete_submission
+from mailrider.machine import SystemClock
 from mailrider.model.address import parse_address
 from mailrider.model.request import BodyType, Envelope, Notify, Recipient
 from mailrider.model.texts import check_text
@@ -37,7 +38,7 @@ from mailrider.settings import Settings
 from mailrider.spool.files import SMALL_OCTETS
 from mailrider.spool.spool import NotAccepted, Spool, Submission
 from mailrider.spool.tenure import Tenure
-from mailrider.wiring import Engine, SystemClock
+from mailrider.wiring import Engine
 
 if TYPE_CHECKING:
     from mailrider.api import AnyMessage, AnySettings

@@ -13,6 +13,7 @@ from mailrider.dsn.template import FILE_LIMIT_OCTETS, Templates, expand_lines, p
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.events import Observer, SessionBlamed
 from mailrider.intake.submission import Submitter
+from mailrider.machine import SystemClock
 from mailrider.model.request import Transport
 from mailrider.queue.destination import DestinationTerms
 from mailrider.queue.dispatcher import ClogTerms, ServiceTerms
@@ -27,7 +28,7 @@ from mailrider.settings import Settings
 from mailrider.spool.spool import Spool
 from mailrider.tables.maps import Maps, open_maps
 from mailrider.tables.match_list import open_domain_list, open_string_list
-from mailrider.wiring import Engine, SystemClock
+from mailrider.wiring import Engine
 
 Warn = Callable[[str], None]
 

@@ -18,10 +18,7 @@ from mailrider.delivery.profile import Profile, make_profile
 from mailrider.delivery.security import make_security
 from mailrider.delivery.shared_cache import SharedCache
 from mailrider.events import Event, Observer, TlsJudged, Warned
-from mailrider.machine import SystemClock as SystemClock
-from mailrider.machine import choose_configuration as choose_configuration
-from mailrider.machine import read_host_facts as read_host_facts
-from mailrider.machine import read_settings as read_settings
+from mailrider.machine import SystemClock
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.net.deadline import DeadlineWheel

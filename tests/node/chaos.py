@@ -44,8 +44,8 @@ from tests.node.doors import (
 from tests.node.far_side import FarProcess
 from tests.node.verdict import Verdict, judge
 
+from mailrider.machine import SystemClock
 from mailrider.spool.sqlite import SqliteSpool
-from mailrider.wiring import SystemClock
 
 LIFE_SECONDS = (0.1, 1.9)
 """How long a node lives once it is up, before it is killed."""

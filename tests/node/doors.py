@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from tests.node.far_side import SENDER
 
+from mailrider.machine import SystemClock
 from mailrider.model.request import Envelope, Recipient
 from mailrider.spool.spool import Accepted, Submission
 from mailrider.spool.sqlite import SqliteSpool
-from mailrider.wiring import SystemClock
 
 COMMAND = (sys.executable, "-m", "mailrider")
 BAD_SHARE = 0.1

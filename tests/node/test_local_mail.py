@@ -9,12 +9,12 @@ import pytest
 
 import mailrider
 from mailrider.events import Event, RecipientSettled
+from mailrider.machine import SystemClock
 from mailrider.model.request import Notify
 from mailrider.settings import HostFacts, Settings, load_settings
 from mailrider.spool.memory import MemorySpool
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.record import ReceivedMessage
-from mailrider.wiring import SystemClock
 
 MAIL = b"Subject: x\r\n\r\nhello\r\n"
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from mailrider.attributes.plain import AttributeReader, encode_attributes
 from mailrider.events import Event, SessionBlamed, Warned
+from mailrider.machine import SystemClock
 from mailrider.model.request import Transport
 from mailrider.model.server import Family, Server
 from mailrider.postfix.cleanup import CLEANUP_PROTOCOL, Cleanup, encode_message, make_postmaster, read_flags
 from mailrider.postfix.installation import read_installation
 from mailrider.postfix.services import ServiceFailed
 from mailrider.settings import HostFacts, Settings, load_settings
-from mailrider.wiring import SystemClock
 
 GREETING = encode_attributes([("protocol", CLEANUP_PROTOCOL), ("queue_id", "4QID")])
 TAKEN = encode_attributes([("status", 0), ("reason", "")])

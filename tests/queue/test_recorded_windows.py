@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mailrider.machine import read_settings
 from mailrider.node_parts import make_service_terms
 from mailrider.queue.window import ConcurrencyWindow
-from mailrider.wiring import read_settings
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "recorded" / "windows.json").read_text())
 

@@ -9,6 +9,7 @@ import pytest
 import mailrider
 from mailrider.dsn.report import Site
 from mailrider.events import SessionBlamed
+from mailrider.machine import SystemClock
 from mailrider.model.request import BodyType, Transport
 from mailrider.model.server import Family, Server
 from mailrider.queue.transcripts import send_transcript
@@ -16,7 +17,6 @@ from mailrider.settings import HostFacts, Settings, load_settings
 from mailrider.spool.memory import MemorySpool
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
-from mailrider.wiring import SystemClock
 
 SITE = Site("here.example", "origin.example", lambda _: None, lambda _: 0.0, error_recipient="errors")
 SERVER = Server("mx", "192.0.2.1", 25, Family.IPV4)

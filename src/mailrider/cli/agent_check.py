@@ -76,8 +76,8 @@ def run_check(directory: Path, overrides: Sequence[str], *, as_json: bool = Fals
 
 def read_settings_unchecked(directory: Path, overrides: Sequence[str]) -> Settings:
     """The settings; wrong values are found by `check`."""
+    from mailrider.machine import read_host_facts
     from mailrider.settings import load_settings
-    from mailrider.wiring import read_host_facts
 
     if not (directory / "main.cf").exists():
         raise WrongConfiguration(f"{directory} has no main.cf: give the folder of a Postfix with -c")

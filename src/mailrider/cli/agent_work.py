@@ -12,6 +12,7 @@ from mailrider.cli.agent_process import Plan
 from mailrider.cli.delivering import GARBAGE_THRESHOLD
 from mailrider.errors import MailriderError
 from mailrider.events import Observer, Warned
+from mailrider.machine import SystemClock
 from mailrider.observe.text import TextLog
 from mailrider.postfix.cleanup import make_postmaster
 from mailrider.postfix.errand import Errands
@@ -27,7 +28,7 @@ from mailrider.settings import Settings
 from mailrider.tables.match_list import open_domain_list
 from mailrider.tables.premises import Premises, enter_premises
 from mailrider.tables.proxymap import Proxymap
-from mailrider.wiring import Engine, SystemClock
+from mailrider.wiring import Engine
 
 EX_SOFTWARE: Final = 70
 

@@ -43,8 +43,10 @@ from mailrider.spool.shelf import MessageShelf
 from mailrider.wiring import Engine
 
 GARBAGE_THRESHOLD = 100_000
-"""Objects between two looks for cyclic garbage.  A delivery makes none, whether it ends well or badly, and Python's 700 would have
-it look all the time; with 20,000 a node that fills its queue from the disk spends a tenth of its time on looking."""
+"""Objects between two looks for cyclic garbage.
+
+A delivery makes none, whether it ends well or badly, and Python's 700 would have it look all the time; with 20,000 a node that
+reads a full queue spends a tenth of its time on looking."""
 
 Read = Callable[[str], Message | UnreadableMessage]
 """Gives the message of a file; raises `MissingInput`."""
