@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from mailrider.settings import Settings
-from mailrider.tls.library import load_library
+from mailrider.tls.openssl_settings import load_openssl
 
 CODECS: Final = (
     "encodings.idna", "encodings.punycode", "encodings.ascii", "encodings.latin_1", "stringprep", "idna", "socket",
@@ -44,7 +44,7 @@ TOKENS: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certif
 
 def load_early(settings: Settings) -> None:
     """Load what these settings may come to need.  What is not installed is not missed before it is used."""
-    load_library(settings.tls_config_file, settings.tls_config_name)  # it comes before anything else that loads OpenSSL
+    load_openssl(settings.tls_config_file, settings.tls_config_name)  # it comes before anything else that loads OpenSSL
     names = [*CODECS, *RECORD_TYPES, *CORE]
     if any("_tls_" in name or "_enforce_tls" in name or "_use_tls" in name for name in settings.entries):
         names += TLS

@@ -26,7 +26,7 @@ from mailrider.settings import Settings
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.starttls import TlsTurn, TlsWish
 from mailrider.tls.engine import TlsEngine
-from mailrider.tls.library import load_library
+from mailrider.tls.openssl_settings import load_openssl
 from mailrider.trust.dane import Dane, DaneTerms
 from mailrider.trust.decision import TrustEngine
 from mailrider.trust.demands import Demands, read_demands
@@ -71,7 +71,7 @@ def make_security(settings: Settings, resolver: Resolver, clock: Clock, warn: Ca
     demands = read_demands(settings)
     for warning in demands.digests.warnings:
         warn(warning)
-    loaded = load_library(settings.tls_config_file, settings.tls_config_name)
+    loaded = load_openssl(settings.tls_config_file, settings.tls_config_name)
     if loaded.problem:
         warn(loaded.problem)
     session_seconds = settings.smtp_tls_session_cache_timeout if settings.smtp_tls_session_cache_database else 0.0

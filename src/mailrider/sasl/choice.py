@@ -52,14 +52,14 @@ def _make_scram(name: str) -> Maker:
 class Kind:
     """A mechanism as the choice sees it.
 
-    `takes_token`: it takes a bearer token, which others have no use for.  `library`: what has to be installed for it.
+    `takes_token`: it takes a bearer token, which others have no use for.  `package`: what has to be installed for it.
     """
 
     name: str
     properties: frozenset[str]
     make: Maker
     takes_token: bool = False
-    library: str = ""
+    package: str = ""
 
     @property
     def is_extra(self) -> bool:
@@ -68,8 +68,8 @@ class Kind:
 
     @property
     def is_there(self) -> bool:
-        """Whether the library that it needs is installed."""
-        return {"gssapi": kerberos.is_there, "pyspnego": ntlm.is_there}.get(self.library, bool)() if self.library else True
+        """Whether the package that it needs is installed."""
+        return {"gssapi": kerberos.is_there, "pyspnego": ntlm.is_there}.get(self.package, bool)() if self.package else True
 
 
 _SCRAMS = sorted(DIGESTS, key=lambda name: int(name.rpartition("-")[2]), reverse=True)
@@ -77,13 +77,13 @@ _SCRAMS.remove("SCRAM-SHA-1")
 _SCRAMS.append("SCRAM-SHA-1")  # its number is no size
 
 KINDS: tuple[Kind, ...] = (
-    Kind("GSSAPI", _STRONG, kerberos.Gssapi, library="gssapi"),
+    Kind("GSSAPI", _STRONG, kerberos.Gssapi, package="gssapi"),
     *(Kind(name + PLUS, _STRONG, _make_scram(name + PLUS)) for name in _SCRAMS),
     *(Kind(name, _STRONG, _make_scram(name)) for name in _SCRAMS),
     Kind("DIGEST-MD5", frozenset(("noplaintext", "noanonymous", "mutual_auth")), DigestMd5),
     Kind("EXTERNAL", frozenset(("noplaintext", "noanonymous", "nodictionary")), External),
     Kind("CRAM-MD5", _DIGEST, CramMd5),
-    Kind("NTLM", _DIGEST, ntlm.Ntlm, library="pyspnego"),
+    Kind("NTLM", _DIGEST, ntlm.Ntlm, package="pyspnego"),
     Kind("PLAIN", frozenset(("noanonymous",)), Plain),
     Kind("LOGIN", frozenset(("noanonymous",)), Login),
     Kind("OAUTHBEARER", frozenset(("noanonymous",)), OAuthBearer, takes_token=True),
@@ -135,7 +135,7 @@ def choose_mechanism(
             continue
         if not kind.is_there:
             extra = kind.name.lower()
-            warnings.append(f"SASL mechanism {kind.name} needs the package {kind.library}: pip install mailrider[{extra}]")
+            warnings.append(f"SASL mechanism {kind.name} needs the package {kind.package}: pip install mailrider[{extra}]")
             continue
         return kind.make(identity)
     return NoMechanism(NO_MECHANISM, (*warnings, FAILURE + "No worthy mechs found"))

@@ -1,6 +1,6 @@
 """The configuration that OpenSSL reads when it is loaded (`tls_config_file`, `tls_config_name`, openssl.cnf(5)).
 
-It is read once for a process, at the moment of loading, so `load_library` comes before anything that uses OpenSSL; in a program
+It is read once for a process, at the moment of loading, so `load_openssl` comes before anything that uses OpenSSL; in a program
 that uses it already it comes too late, and says so.  Nobody who leaves both parameters alone pays anything here.
 
 `default`: what OpenSSL finds by itself, or in `$OPENSSL_CONF`.  `none`: nothing.  A path: that file, which must have settings
@@ -42,7 +42,7 @@ class Loaded(NamedTuple):
 _answers: dict[tuple[str, str], Loaded] = {}
 
 
-def load_library(file: str, name: str) -> Loaded:
+def load_openssl(file: str, name: str) -> Loaded:
     """Load OpenSSL with the settings for the application `name` in `file`; the answer is remembered."""
     if (file, name) == (DEFAULT, ""):
         return Loaded()

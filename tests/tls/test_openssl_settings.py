@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.tls.library import Loaded, find_application, load_library
+from mailrider.tls.openssl_settings import Loaded, find_application, load_openssl
 
 FILE = """
 openssl_conf = usual
@@ -35,8 +35,8 @@ SignatureAlgorithms = ECDSA+SHA256
 PROGRAM = """
 import sys
 {before}
-from mailrider.tls.library import load_library
-print(*load_library(sys.argv[1], sys.argv[2]), sep="|")
+from mailrider.tls.openssl_settings import load_openssl
+print(*load_openssl(sys.argv[1], sys.argv[2]), sep="|")
 from OpenSSL import SSL
 connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
 connection.set_connect_state()
@@ -101,7 +101,7 @@ def test_a_process_that_uses_openssl_already(file: str) -> None:
 
 
 def test_nothing_is_loaded_for_those_who_set_nothing() -> None:
-    assert load_library("default", "") == Loaded()
+    assert load_openssl("default", "") == Loaded()
 
 
 @pytest.mark.parametrize(
