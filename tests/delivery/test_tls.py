@@ -15,7 +15,7 @@ from mailrider.model.request import Transport
 from mailrider.testkit.authority import Certificate, make_root
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
-from mailrider.tls import library
+from mailrider.tls import openssl_settings
 from mailrider.tls.engine import TlsEngine
 from virtual_time import run
 
@@ -412,7 +412,7 @@ def test_a_library_that_cannot_be_set_up_keeps_mail_from_going_out_unprotected(t
     missing = {"tls_config_file": tmp_path / "no", "smtp_tls_security_level": "encrypt"}
     place = Place(tmp_path, **missing)
     with pytest.MonkeyPatch.context() as patch:
-        answer = library.Loaded("cannot load it", usable=False)
-        patch.setitem(library._answers, (str(tmp_path / "no"), ""), answer)
+        answer = openssl_settings.Loaded("cannot load it", usable=False)
+        patch.setitem(openssl_settings._answers, (str(tmp_path / "no"), ""), answer)
         assert statuses(place.deliver()[0]) == ["deferred 4.7.5"]
     assert "cannot load it" in place.scene.warnings
