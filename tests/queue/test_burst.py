@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mailrider.events import Event, RecipientSettled
 from mailrider.model.outcome import Action, DeliveryReport, DestinationTrouble, Outcome, Status
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Turn
-from mailrider.queue import burst as burst_module
+from mailrider.queue import place
 from mailrider.queue.burst import Burst
 from mailrider.queue.window import ConcurrencyWindow, WindowTerms
 from mailrider.spool.message import MemoryMessage
@@ -332,7 +332,7 @@ def test_whatever_happens_all_are_reported_once_and_no_window_is_overrun(
         await work
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(burst_module, "ConcurrencyWindow", Watched)
+        patch.setattr(place, "ConcurrencyWindow", Watched)
         run(main())
     assert [len(job.reports) for job in jobs] == [1] * len(jobs)
     for name, numbers in begun.items():
@@ -400,7 +400,7 @@ def test_places_that_are_lent_come_back_and_nobody_waits_for_ever(
         await Burst(deliver, lambda service: terms, VirtualClock(), lambda event: None).run(jobs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(burst_module, "ConcurrencyWindow", Watched)
+        patch.setattr(place, "ConcurrencyWindow", Watched)
         run(main())
     assert [len(job.reports) for job in jobs] == [1] * len(jobs)
     assert held == 0

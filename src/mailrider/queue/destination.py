@@ -2,7 +2,7 @@
 
 This is `queue.burst` for a queue that never ends.  Workers take one delivery after the other, so that no task is made for a
 message; where nothing waits they go home, and where nobody is left the destination is forgotten with all that was learned
-about it, as the queue manager does.  A delivery that only awaits its last reply lends its place (`queue.place`).
+about it, as the queue manager does.  Each delivery holds a place in the window, or lends it (`queue.place`).
 
 Deliveries at a set pace (`*_destination_rate_delay`, `*_transport_rate_delay`, rates) are taken when their departure comes.
 With a rate delay they go one at a time, and the pause counts from the end of one to the beginning of the next (qmgr(8)).
@@ -10,25 +10,19 @@ With a rate delay they go one at a time, and the pause counts from the end of on
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
+from mailrider.clock import Clock
 from mailrider.delivery.traffic import Traffic
-from mailrider.model.outcome import DeliveryReport, DestinationTrouble
+from mailrider.model.outcome import DeliveryReport
 from mailrider.model.request import DeliveryRequest, Turn
 from mailrider.queue.line import Line
 from mailrider.queue.pace import Pace
-from mailrider.queue.place import Place, limit_workers
-from mailrider.queue.window import ConcurrencyWindow, WindowTerms
-
-if TYPE_CHECKING:
-    from mailrider.queue.dispatcher import Dispatcher
-
-Key = tuple[str, str]
-"""The service and the name of the destination."""
+from mailrider.queue.place import Place, Places, limit_workers
+from mailrider.queue.suspension import Graves, Key
+from mailrider.queue.window import WindowTerms
 
 
 class Consignment(Protocol):
@@ -103,119 +97,102 @@ class Crew:
             first.employ()
 
 
-class Destination:
-    """One destination.  `_busy` counts places that are taken, `_called` those that are kept for somebody on his way."""
+class Depot(Protocol):
+    """What a destination needs of whoever has them all (`queue.dispatcher`)."""
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
+
+    @property
+    def clog_length(self) -> int:
+        """With more deliveries in memory than this a destination tells that it fills the queue."""
+
+    def employ(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a worker begin."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not once the node stops."""
+
+    def suspend(self, consignment: Consignment) -> None:
+        """Report what becomes of mail whose destination is dead."""
+
+    def forget(self, key: Key, destination: Destination, rest_seconds: float) -> None:
+        """Nothing is left to do for a destination, which has to be remembered for so long."""
+
+    def tell_clog(self, key: Key, limit: int) -> float:
+        """Warn of a destination that fills the queue; after how many seconds that may be done again."""
+
+    def tell_fault(self, fault: Exception) -> None:
+        """A fault of ours."""
+
+
+class Destination(Places):
+    """One destination, its line and its workers."""
 
     __slots__ = (
-        "_busy", "_called", "_clog_seconds", "_crew", "_delay_seconds", "_dispatcher", "_key", "_line", "_paces",
-        "_ready_seconds", "_resting", "_returning", "_terms", "_traffic", "_workers", "streaming", "window",
+        "_clog_seconds", "_crew", "_delay_seconds", "_depot", "_line", "_paces", "_ready_seconds", "_traffic", "_workers",
     )  # fmt: skip
 
     def __init__(
-        self, dispatcher: Dispatcher, key: Key, terms: DestinationTerms, paces: Sequence[Pace], crew: Crew
+        self, depot: Depot, key: Key, terms: DestinationTerms, paces: Sequence[Pace], crew: Crew, graves: Graves
     ) -> None:
+        super().__init__(key, terms.window, graves)
         self._crew = crew
-        self._dispatcher = dispatcher
-        self._key = key
-        self._terms = terms.window
+        self._depot = depot
         self._delay_seconds = terms.rate_delay_seconds
         self._paces = tuple(paces)
         self._line: Line[Consignment] = Line()
-        self._returning: deque[asyncio.Future[None]] = deque()
-        self._resting: deque[asyncio.Future[None]] = deque()
         self._workers = 0
-        self._busy = 0
-        self._called = 0
-        self.streaming = 0
         self._ready_seconds = 0.0
         self._clog_seconds = 0.0  # when it may be told again that this destination fills the queue
         self._traffic = Traffic()
-        self.streaming = 0
-        self.window = ConcurrencyWindow(self._terms)
 
     @property
     def waiting(self) -> int:
         """Deliveries that have not begun."""
         return len(self._line)
 
-    @property
-    def busy(self) -> int:
-        """Deliveries that hold a place."""
-        return self._busy
-
     def add(self, consignment: Consignment) -> None:
         """Let it wait for its turn."""
         self._line.add(consignment.sender, consignment.message, consignment)
-        if len(self._line) + self._busy > self._dispatcher.clog_length:
+        if len(self._line) + self.busy > self._depot.clog_length:
             self._tell_clog()
-        if self._free > 0:
-            self._staff(1)
+        if self.free > 0:
+            self.staff(1)
 
     def _tell_clog(self) -> None:
-        now = self._dispatcher.clock.monotonic_seconds()
+        now = self._depot.clock.monotonic_seconds()
         if now >= self._clog_seconds:
-            self._clog_seconds = now + self._dispatcher.tell_clog(self._key, self._terms.limit)
+            self._clog_seconds = now + self._depot.tell_clog(self._key, self._terms.limit)
 
     def employ(self) -> None:
         """There is a worker to be had."""
-        if self._free > 0:
-            self._staff(1)
+        if self.free > 0:
+            self.staff(1)
 
     def withdraw(self) -> None:
         """Nobody who waits is tried any more."""
         for consignment in self._line.drain():
             consignment.withdraw()
 
-    @property
-    def _free(self) -> int:
-        """Places to be had.  What is under way goes on even where the window is closed, one after the other."""
-        return (self.window.width or 1) - self._busy - self._called
-
-    def _staff(self, places: int) -> None:
-        """See that somebody comes for so many of the free places."""
-        for _ in range(places):
-            if self._returning:
-                self._call(self._returning)
-            elif self._resting:
-                self._call(self._resting)
-            elif len(self._line) and self._workers < self._most_workers():
-                if not self._crew.hire(self):
-                    return
-                self._workers += 1
-                self._dispatcher.employ(self._work())
-            else:
-                return  # those who are about to finish will
+    def _hire(self) -> bool:
+        if not len(self._line) or self._workers >= self._most_workers() or not self._crew.hire(self):
+            return False
+        self._workers += 1
+        self._depot.employ(self._work())
+        return True
 
     def _most_workers(self) -> int:
         """With a rate delay the next one must not ride behind: it has to wait."""
         return 1 if self._delay_seconds else limit_workers(self.window.width, self.streaming)
 
-    def _call(self, queue: deque[asyncio.Future[None]]) -> None:
-        self._called += 1
-        queue.popleft().set_result(None)
-
-    async def wait_for_place(self, *, returning: bool = False) -> None:
-        """See `queue.place.Places`."""
-        if self._free <= 0:
-            called = asyncio.get_running_loop().create_future()
-            (self._returning if returning else self._resting).append(called)
-            await called
-            self._called -= 1
-        self._busy += 1
-
-    def lend_place(self) -> None:
-        """See `queue.place.Places`."""
-        self._busy -= 1
-        if self._free > 0:
-            self._staff(1)
-
     async def _work(self) -> None:
         """One worker."""
         try:
             while len(self._line):
-                if self._free <= 0:
-                    await self.wait_for_place()
-                    self._busy -= 1  # it is ours: nobody else runs before we have looked again
+                if self.free <= 0:
+                    await self.wait()
                     continue
                 if self._delay_seconds or self._paces:
                     await self._wait_for_departure()
@@ -225,69 +202,50 @@ class Destination:
                     break  # others queue up for a worker
         finally:
             self._workers -= 1
-            self._crew.dismiss(self if len(self._line) and self._free > 0 else None)
-            while self._resting:
-                self._call(self._resting)  # nothing is left to do: go home
-            if not self._workers and not self._busy:
-                rest = self._rest_seconds()
-                self._dispatcher.forget(self._key, self, rest)
+            self._crew.dismiss(self if len(self._line) and self.free > 0 else None)
+            self._send_home()
+            if not self._workers and not self.busy:
+                self._depot.forget(self._key, self, self._rest_seconds())
 
     def _rest_seconds(self) -> float:
         """How long the destination has to be remembered for the sake of its pace."""
-        now = self._dispatcher.clock.monotonic_seconds()
+        now = self._depot.clock.monotonic_seconds()
         return max([self._ready_seconds - now, 0.0, *(pace.rest_seconds(now) for pace in self._paces)])
 
     async def _wait_for_departure(self) -> None:
         """Hold a place until the next departure, and take it."""
-        now = self._dispatcher.clock.monotonic_seconds()
+        now = self._depot.clock.monotonic_seconds()
         pause = max([self._ready_seconds - now, 0.0, *(pace.claim(now) for pace in self._paces)])
         if pause > 0:
-            self._busy += 1
-            await self._dispatcher.pause(pause)
-            self._busy -= 1
+            self.busy += 1
+            await self._depot.pause(pause)
+            self.busy -= 1
         if len(self._line):
             await self._do(self._line.take())
 
     async def _do(self, consignment: Consignment) -> None:
-        dispatcher, traffic = self._dispatcher, self._traffic
-        self._busy += 1
+        depot, traffic = self._depot, self._traffic
         place = Place(self)
-        traffic.begin(dispatcher.clock.monotonic_seconds())
+        traffic.begin(depot.clock.monotonic_seconds())
         turn = None if self._delay_seconds else place
         request = consignment.open(turn, cache_load=traffic.load, cache_store=traffic.store)
-        trouble = None
         try:
             report = await consignment.deliver(request)
         except Exception as fault:  # one message must not stop all the others, whatever it has found
-            dispatcher.tell_fault(fault)
+            depot.tell_fault(fault)
             consignment.fail(fault)
         else:
-            trouble = report.destination_trouble
-            self._learn(trouble)
+            self.learn(report.destination_trouble)
             consignment.report(report)
-        now = dispatcher.clock.monotonic_seconds()
+        now = depot.clock.monotonic_seconds()
         traffic.end(now)
         if self._delay_seconds:
             self._ready_seconds = now + self._delay_seconds
         if self.window.is_dead:
-            self._suspend(trouble)
-        if place.give_up():
-            self._busy -= 1
-        free = self._free
-        if free > 1 or self._returning:
-            self._staff(free - (not self._returning))  # the last one is for ourselves
+            self._suspend()
+        place.give_up()
 
-    def _learn(self, trouble: DestinationTrouble | None) -> None:
-        if trouble is None:
-            if self.window.is_dead:
-                self._dispatcher.revive(self._key)
-            self.window.succeed(self._busy)
-        else:
-            self.window.fail()
-
-    def _suspend(self, trouble: DestinationTrouble | None) -> None:
-        """Defer everything that waits for a dead destination, and what will."""
-        if trouble is not None:
-            self._dispatcher.bury(self._key, trouble, self._terms.dead_seconds)
+    def _suspend(self) -> None:
+        """Defer everything that waits for a dead destination."""
         for consignment in self._line.drain():
-            self._dispatcher.suspend(consignment)
+            self._depot.suspend(consignment)

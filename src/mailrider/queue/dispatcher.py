@@ -16,17 +16,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mailrider.clock import Clock
-from mailrider.events import Observer, RecipientSettled, Warned
-from mailrider.model.outcome import DeliveryReport, DestinationTrouble
-from mailrider.queue.destination import Consignment, Crew, Destination, DestinationTerms, Key
+from mailrider.events import Observer, Warned
+from mailrider.queue.destination import Consignment, Crew, Destination, DestinationTerms
 from mailrider.queue.pace import Pace
-from mailrider.queue.suspension import Grave, suspend
+from mailrider.queue.suspension import Grave, Graves, Key, suspend
 
 CLOGGED_SHARE = 0.9
 """Who has so much of the queue holds up nobody else worth mentioning."""
-
-GRAVES_LIMIT = 20_000
-"""Dead destinations that are remembered (`qmgr_message_recipient_limit`); those that died first are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class Dispatcher:
         self._terms = terms
         self._observer = observer
         self._destinations: dict[Key, Destination] = {}
-        self._graves: dict[Key, Grave] = {}
+        self._graves = Graves(clock)
         self._services: dict[str, _Service] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,7 +85,7 @@ class Dispatcher:
         if self._stopping.done():
             consignment.withdraw()
             return
-        if self._graves and self._is_dead(key):
+        if self._graves and self._graves.find(key) is not None:
             self.suspend(consignment)
             return
         destination = self._destinations.get(key)
@@ -103,9 +99,9 @@ class Dispatcher:
             service = self._services[key[0]] = _Service(self._terms(key[0]))
         interval = service.terms.destination.interval_seconds
         paces = [Pace(interval), *service.paces] if interval else service.paces
-        return Destination(self, key, service.terms.destination, paces, service.crew)
+        return Destination(self, key, service.terms.destination, paces, service.crew, self._graves)
 
-    # What destinations need
+    # As a depot
 
     def employ(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a worker begin."""
@@ -156,34 +152,13 @@ class Dispatcher:
         else:
             del self._destinations[key]
 
-    def bury(self, key: Key, trouble: DestinationTrouble, seconds: float) -> None:
-        """A destination is dead, for so long.  What fails after that changes nothing."""
-        self._graves.setdefault(key, Grave(trouble, self.clock.monotonic_seconds() + seconds))
-        while len(self._graves) > GRAVES_LIMIT:
-            del self._graves[next(iter(self._graves))]
-
-    def revive(self, key: Key) -> None:
-        """It is not dead after all."""
-        self._graves.pop(key, None)
-
-    def _is_dead(self, key: Key) -> bool:
-        grave = self._graves.get(key)
-        if grave is not None and grave.until_seconds <= self.clock.monotonic_seconds():
-            self.revive(key)
-            return False
-        return grave is not None
-
     def suspend(self, consignment: Consignment) -> None:
         """Report what becomes of mail whose destination is dead."""
         grave = self._graves.get(consignment.key)
         if grave is None:
             consignment.withdraw()
             return
-        request = consignment.open(None, cache_load=False, cache_store=False)
-        outcome = suspend(request, grave.trouble, self.clock.wall_seconds())
-        for recipient in request.envelope.recipients:
-            self._observer(RecipientSettled(request, recipient, outcome))
-        consignment.report(DeliveryReport(tuple(outcome for _ in request.envelope.recipients), grave.trouble))
+        suspend(consignment, grave.trouble, self.clock, self._observer)
 
     # What the operator needs
 
