@@ -13,8 +13,9 @@ import struct
 import time
 from collections.abc import Callable
 
-from mailrider.postfix import supervisor as rooms
-from mailrider.postfix.supervisor import EX_CONFIG, Slot, Staff, Supervisor
+from mailrider import children
+from mailrider.exit_codes import EX_CONFIG
+from mailrider.postfix.supervisor import Slot, Staff, Supervisor
 from mailrider.postfix.watchdog import SIGNAL
 
 PATIENCE_SECONDS = 90.0
@@ -55,7 +56,7 @@ class Scene:
                 os.write(say, b"%d\n" % os.getpid())
                 return run_worker(lifeline, slot)
 
-            rooms.RESTART_SECONDS = 0.01
+            children.RESTART_SECONDS = 0.01
             staff = Staff(
                 workers=2, run_worker=run, listeners=[], warn=lambda text: None, prepare=lambda: None,
                 status_channel=child_end.fileno() if by_master else None, generation=7,

@@ -16,13 +16,12 @@ from typing import Final, NamedTuple
 from mailrider.cli.agent_check_tables import check_tables, has_service
 from mailrider.cli.agent_process import find_out_release
 from mailrider.errors import MailriderError, WrongConfiguration
+from mailrider.exit_codes import EX_CONFIG
 from mailrider.model.request import Transport
 from mailrider.postfix.installation import read_installation
 from mailrider.settings import Settings
 from mailrider.settings.mastercf import Service
 from mailrider.settings.review import review
-
-EX_CONFIG: Final = 78
 
 PROGRAM: Final = "mailrider"
 

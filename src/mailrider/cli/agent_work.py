@@ -12,6 +12,7 @@ from mailrider.cli.agent_process import Plan
 from mailrider.cli.delivering import GARBAGE_THRESHOLD
 from mailrider.errors import MailriderError
 from mailrider.events import Observer, Warned
+from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE
 from mailrider.machine import SystemClock
 from mailrider.observe.text import TextLog
 from mailrider.postfix.cleanup import make_postmaster
@@ -21,7 +22,7 @@ from mailrider.postfix.mail_log import ERROR, FATAL, WARNING, MailLog
 from mailrider.postfix.reports import Reports
 from mailrider.postfix.scache import ConnectionCacheService
 from mailrider.postfix.services import ServiceClients
-from mailrider.postfix.supervisor import EX_CONFIG, Slot
+from mailrider.postfix.supervisor import Slot
 from mailrider.postfix.watchdog import Watchdog
 from mailrider.postfix.worker import Worker, count_errands
 from mailrider.settings import Settings
@@ -29,8 +30,6 @@ from mailrider.tables.match_list import open_domain_list
 from mailrider.tables.premises import Premises, enter_premises
 from mailrider.tables.proxymap import Proxymap
 from mailrider.wiring import Engine
-
-EX_SOFTWARE: Final = 70
 
 LOG_PAUSE_SECONDS: Final = 0.05
 """How soon a log that was slow is tried again."""

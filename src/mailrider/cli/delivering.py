@@ -31,6 +31,7 @@ from mailrider.cli.standard_input import read_standard_input
 from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer, Warned
+from mailrider.exit_codes import EX_TEMPFAIL, EX_UNAVAILABLE
 from mailrider.machine import SystemClock, choose_configuration, read_settings
 from mailrider.model import status as status_code
 from mailrider.model.outcome import DeliveryReport, Outcome, Recorded, Status
@@ -50,9 +51,6 @@ reads a full queue spends a tenth of its time on looking."""
 
 Read = Callable[[str], Message | UnreadableMessage]
 """Gives the message of a file; raises `MissingInput`."""
-
-EX_UNAVAILABLE = 69
-EX_TEMPFAIL = 75
 
 BROKEN_OFF = Outcome(Status.DEFERRED, status_code.SYSTEM_NOT_ACCEPTING, "delivery was broken off by a signal")
 """What becomes of a recipient that a second signal has caught."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailrider.exit_codes import EX_SOFTWARE
+
 if TYPE_CHECKING:
     from mailrider.cli.demonstration import Report
-
-EX_SOFTWARE = 70
 
 MESSAGES_LIMIT = 100_000
 """What has arrived is kept in memory until it has been compared."""

@@ -14,16 +14,16 @@ from typing import NoReturn
 import click
 
 from mailrider import errors
-
-EX_USAGE = 64
-EX_NOINPUT = 66
-EX_UNAVAILABLE = 69
-EX_SOFTWARE = 70
-EX_CANTCREAT = 73
-EX_IOERR = 74
-EX_TEMPFAIL = 75
-EX_CONFIG = 78
-EX_INTERRUPTED = 130
+from mailrider.exit_codes import (
+    EX_CANTCREAT,
+    EX_CONFIG,
+    EX_INTERRUPTED,
+    EX_IOERR,
+    EX_NOINPUT,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_USAGE,
+)
 
 STANDARD_DESCRIPTORS = 3
 """Standard input, output and errors are 0, 1 and 2."""

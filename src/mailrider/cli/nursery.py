@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
-EX_SOFTWARE = 70
+from mailrider.children import Alarm, bear, bury
 
 ORDER_LIMIT_OCTETS = 1024
 """Of one order, or of one report."""
@@ -43,15 +43,13 @@ class Nursery:
     def __init__(self, live: Live, prepare: Callable[[], None]) -> None:
         """Fork.  `prepare` is called in the nursery, and `live` in each worker."""
         self.end, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process_id = os.fork()
-        if not self.process_id:
-            code = EX_SOFTWARE
-            try:
-                self.end.close()
-                prepare()
-                code = _Keeper(far, live).run()
-            finally:
-                os._exit(code)
+
+        def keep() -> int:
+            self.end.close()
+            prepare()
+            return _Keeper(far, live).run()
+
+        self.process_id = bear(keep)
         far.close()
         self.end.setblocking(False)
 
@@ -95,21 +93,18 @@ class _Keeper:
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # who has made us says when it is time
-        wake, self._waker = os.pipe()
-        for descriptor in (wake, self._waker):
-            os.set_blocking(descriptor, False)
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        alarm = Alarm()
         poll = select.poll()
-        poll.register(wake, select.POLLIN)
+        poll.register(alarm.descriptor, select.POLLIN)
         poll.register(self._orders, select.POLLIN)
         while True:
             for descriptor, _ in poll.poll():
-                if descriptor == wake:
-                    os.read(wake, 4096)
+                if descriptor == alarm.descriptor:
+                    alarm.silence()
                 elif not self._obey():
                     return 0
-            self._bury()
+            for death in bury():
+                self._report("dead", self._numbers.pop(death.process_id), *death)
 
     def _obey(self) -> bool:
         """Take one order; False when there will be no more."""
@@ -118,33 +113,16 @@ class _Keeper:
             return False
         number, is_first = json.loads(order)
         end = socket.socket(fileno=descriptors[0])
-        child = os.fork()
-        if not child:
-            self._become_worker(number, is_first, end)
+
+        def work() -> int:
+            self._orders.close()
+            return self._live(number, is_first, end)
+
+        child = bear(work)
         end.close()
         self._numbers[child] = number
         self._report("born", number, child)
         return True
-
-    def _become_worker(self, number: int, is_first: bool, end: socket.socket) -> None:
-        code = EX_SOFTWARE
-        try:
-            self._orders.close()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            code = self._live(number, is_first, end)
-        finally:
-            os._exit(code)
-
-    def _bury(self) -> None:
-        while True:
-            try:
-                child, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not child:
-                return
-            self._report("dead", self._numbers.pop(child), child, os.waitstatus_to_exitcode(status))
 
     def _report(self, *event: object) -> None:
         with suppress(OSError):  # nobody wants to know any more

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailrider.cli.options import SecondsRange, common_options
+from mailrider.exit_codes import EX_TEMPFAIL, EX_UNAVAILABLE
 
 if TYPE_CHECKING:
     from mailrider.settings import Settings
-
-EX_UNAVAILABLE = 69
-EX_TEMPFAIL = 75
 
 _CODES = {"delivered": 0, "deferred": EX_TEMPFAIL, "bounced": EX_UNAVAILABLE}
 

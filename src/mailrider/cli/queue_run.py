@@ -21,13 +21,11 @@ from mailrider.cli.queue_text import (
     postqueue_lines,
 )
 from mailrider.errors import WrongUsage
+from mailrider.exit_codes import EX_OK, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.settings import Settings
 from mailrider.spool.opening import has_queue, open_existing_spool
 from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
-
-EX_OK = 0
-EX_UNAVAILABLE = 69
 
 EVERYTHING = "ALL"
 """As an id: every message, as for postsuper(1)."""

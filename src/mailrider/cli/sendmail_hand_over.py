@@ -15,17 +15,13 @@ from collections.abc import Iterator, Sequence
 
 from mailrider.errors import ContentUnreadable
 from mailrider.events import ignore_event
+from mailrider.exit_codes import EX_NOPERM, EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE
 from mailrider.machine import read_settings
 from mailrider.model import status as status_code
 from mailrider.model.outcome import Outcome, Recorded, Status
 from mailrider.model.request import DeliveryRequest, Envelope, Recipient, Transport
 from mailrider.settings import Settings
 from mailrider.wiring import Engine
-
-EX_OK = 0
-EX_UNAVAILABLE = 69
-EX_TEMPFAIL = 75
-EX_NOPERM = 77
 
 NO_CONNECTION = "none"
 

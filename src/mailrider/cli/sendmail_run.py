@@ -22,6 +22,7 @@ from mailrider.content.completion import (
     read_addresses,
 )
 from mailrider.errors import SpoolTrouble, WrongUsage
+from mailrider.exit_codes import EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.request import BodyType, Envelope, Recipient
 from mailrider.model.texts import check_text
@@ -29,11 +30,6 @@ from mailrider.settings import Settings
 from mailrider.spool.opening import is_forbidden, open_spool
 from mailrider.spool.queue_id import QueueIds
 from mailrider.spool.spool import NotAccepted, Order, Selection, Spool, Submission
-
-EX_OK = 0
-EX_DATAERR = 65
-EX_UNAVAILABLE = 69
-EX_TEMPFAIL = 75
 
 NO_HEADER_RECIPIENTS = "No recipient addresses found in message header"
 NO_RECIPIENTS = "Recipient addresses must be specified on the command line or via the -t option"

@@ -14,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
+from mailrider.children import Life, Pause, describe_end
 from mailrider.cli.nursery import Event, Nursery
 from mailrider.cli.serving import CLOSING_SECONDS, EX_SOFTWARE, tell_start
 from mailrider.cli.serving_worker import FAILED, HURRY, READY, RELOAD, RELOADED, STOP, Workplace
@@ -31,24 +33,11 @@ from mailrider.observe.node_log import NodeLog
 from mailrider.queue.team import Hub, Line, Word
 from mailrider.spool.tenure import Tenure
 
-RESTART_SECONDS = 1.0
-"""Between two lives of one worker."""
-
-LONGEST_RESTART_SECONDS = 30.0
-
-HEALTHY_SECONDS = 60.0
-"""A worker that has lived so long was started well, and the next one does not wait for long."""
-
 RELOAD_SECONDS = 60.0
 """How long workers may take to read the settings again before it is not waited for them."""
 
 PARTING_SECONDS = 10.0
 """What workers get at the end beyond `shutdown_grace_time`, to write down what has become of the mail."""
-
-
-class _Life(NamedTuple):
-    number: int
-    since_seconds: float
 
 
 class Team:
@@ -61,8 +50,8 @@ class Team:
         self._doors = doors
         self._nursery = nursery
         self._hub = Hub(self._heed)
-        self._lives: dict[int, _Life] = {}
-        self._pauses: dict[int, float] = {}
+        self._lives: dict[int, Life] = {}
+        self._pauses: defaultdict[int, Pause] = defaultdict(Pause)
         self._ready: set[int] = set()
         self._reasons: list[str] = []  # what workers have told of the latest reload
         self._waited_for: set[int] = set()
@@ -171,7 +160,7 @@ class Team:
                 asyncio.get_running_loop().remove_reader(self._nursery.end)
                 self._break("the process that starts the workers is gone")
             elif event.what == "born":
-                self._lives[event.process_id] = _Life(event.number, asyncio.get_running_loop().time())
+                self._lives[event.process_id] = Life(event.number, asyncio.get_running_loop().time())
             else:
                 self._bury(event)
 
@@ -189,12 +178,9 @@ class Team:
         self._changed.set()
         if self._ending and not event.status:
             return
-        healthy = loop.time() - life.since_seconds > HEALTHY_SECONDS
-        pause = RESTART_SECONDS if healthy or number not in self._pauses else self._pauses[number] * 2
-        self._pauses[number] = pause = min(pause, LONGEST_RESTART_SECONDS)
-        how = f"killed by signal {-event.status}" if event.status < 0 else f"exit status {event.status}"
+        pause = self._pauses[number].after(loop.time() - life.since_seconds)
         after = "" if self._ending else f"; another follows in {pause:g} seconds"
-        self._log.tell(f"warning: worker process {event.process_id}: {how}{after}")
+        self._log.tell(f"warning: worker process {event.process_id}: {describe_end(event.status)}{after}")
         loop.call_later(pause, self._start, number)
 
     def _heed(self, worker: int, word: Word) -> None:

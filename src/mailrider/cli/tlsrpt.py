@@ -18,12 +18,11 @@ import click
 
 from mailrider.cli.options import common_options
 from mailrider.errors import CannotCreate, MissingInput, WrongUsage
+from mailrider.exit_codes import EX_TEMPFAIL
 
 if TYPE_CHECKING:
     from mailrider.dsn.tls_report import Report
     from mailrider.settings import Settings
-
-EX_TEMPFAIL = 75
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 

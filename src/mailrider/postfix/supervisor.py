@@ -21,22 +21,18 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
+from mailrider.children import Alarm, Death, Life, Pause, bear, bury, describe_end
+from mailrider.exit_codes import EX_CONFIG
 from mailrider.postfix import watchdog
-
-EX_CONFIG: Final = 78
-
-RESTART_SECONDS: Final = 1.0
-"""Between two lives of one worker."""
-
-LONGEST_RESTART_SECONDS: Final = 30.0
-
-HEALTHY_SECONDS: Final = 60.0
-"""A worker that has lived so long was started well, and the next one does not wait for long."""
 
 PARTING_SECONDS: Final = 60.0
 """How long an agent on its own socket waits for its workers at the end."""
+
+PARTING_PAUSE_SECONDS: Final = 0.02
+"""Between two looks who is still there."""
 
 BUSY_ERRANDS: Final = 8
 """Under so many errands a worker needs no help: mail that thin is better off with one connection cache."""
@@ -105,13 +101,6 @@ class Staff(NamedTuple):
     uses_limit: int = 0
 
 
-class _Life(NamedTuple):
-    """A worker that lives: its place, and since when."""
-
-    number: int
-    since_seconds: float
-
-
 class Supervisor:
     """Runs a staff of workers."""
 
@@ -120,20 +109,16 @@ class Supervisor:
         self._memory = mmap.mmap(-1, max(staff.workers, 1) * _SLOT.size)
         self._slots = [Slot(self._memory, number) for number in range(staff.workers)]
         self._lifeline, self._own_end = os.pipe()
-        self._living: dict[int, _Life] = {}
+        self._living: dict[int, Life] = {}
         self._vacant: dict[int, float] = {}  # since a worker has died: when its place is filled again
-        self._pause_seconds = RESTART_SECONDS
+        self._pause = Pause()
         self._stopping = False
         self._faulty = False
         self._pid = os.getpid()
 
     def run(self) -> int:
         """Supervise until there is a reason to end; the exit code."""
-        wakeup_read, wakeup_write = os.pipe()
-        for descriptor in (wakeup_read, wakeup_write):
-            os.set_blocking(descriptor, False)
-        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        alarm = Alarm()
         by_master = self._staff.status_channel is not None
         if not by_master:
             for wanted in (signal.SIGTERM, signal.SIGINT):
@@ -141,7 +126,7 @@ class Supervisor:
         for number in range(self._staff.workers):
             self._start(number)
         self._staff.prepare()
-        code = self._watch(wakeup_read)
+        code = self._watch(alarm)
         os.close(self._own_end)
         if not by_master:
             self._wait_for_workers()
@@ -153,53 +138,38 @@ class Supervisor:
     # -- workers ---------------------------------------------------------------------------------------------------
 
     def _start(self, number: int) -> None:
-        child = os.fork()
-        if child:
-            self._living[child] = _Life(number, time.monotonic())
-            return
-        code = 70
-        try:
-            os.close(self._own_end)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            slot = self._slots[number]
-            slot.note(STARTING, 0)
-            if self._staff.status_channel is not None and number == 0:
-                slot.when_ready = self._report
-            elif self._staff.status_channel is not None:
-                os.close(self._staff.status_channel)
-            else:
-                for signal_number in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(signal_number, signal.SIG_IGN)  # the supervisor says when it is time
-            code = self._staff.run_worker(self._lifeline, slot)
-        finally:
-            os._exit(code)
+        self._living[bear(partial(self._work, number))] = Life(number, time.monotonic())
 
-    def _bury(self) -> None:
-        """See who has died, and when to replace him."""
-        while True:
-            try:
-                child, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not child:
-                return
-            life = self._living.pop(child, None)
-            if life is None:
-                continue
-            code = os.waitstatus_to_exitcode(status)
-            if code == EX_CONFIG:
-                self._faulty = True
-                return
-            if code == -watchdog.SIGNAL:
-                self._staff.tell_hung(child)
-            self._slots[life.number].note(ABSENT, 0)
-            now = time.monotonic()
-            healthy = now - life.since_seconds > HEALTHY_SECONDS
-            self._pause_seconds = RESTART_SECONDS if healthy else min(self._pause_seconds * 2, LONGEST_RESTART_SECONDS)
-            how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
-            self._staff.warn(f"worker process {child}: {how}; another follows in {self._pause_seconds:g} seconds")
-            self._vacant[life.number] = now + self._pause_seconds
+    def _work(self, number: int) -> int:
+        """The life of a worker; its exit code."""
+        os.close(self._own_end)
+        slot = self._slots[number]
+        slot.note(STARTING, 0)
+        if self._staff.status_channel is not None and number == 0:
+            slot.when_ready = self._report
+        elif self._staff.status_channel is not None:
+            os.close(self._staff.status_channel)
+        else:
+            for signal_number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(signal_number, signal.SIG_IGN)  # the supervisor says when it is time
+        return self._staff.run_worker(self._lifeline, slot)
+
+    def _lament(self, death: Death) -> None:
+        """Say who has died, and when he is replaced."""
+        child, status = death
+        life = self._living.pop(child, None)
+        if life is None:
+            return
+        if status == EX_CONFIG:
+            self._faulty = True
+            return
+        if status == -watchdog.SIGNAL:
+            self._staff.tell_hung(child)
+        self._slots[life.number].note(ABSENT, 0)
+        now = time.monotonic()
+        pause = self._pause.after(now - life.since_seconds)
+        self._staff.warn(f"worker process {child}: {describe_end(status)}; another follows in {pause:g} seconds")
+        self._vacant[life.number] = now + pause
 
     def _fill(self) -> None:
         now = time.monotonic()
@@ -225,9 +195,9 @@ class Supervisor:
                 break  # master is gone, as the supervisor sees for itself
         os.close(channel)
 
-    def _watch(self, wakeup: int) -> int:
+    def _watch(self, alarm: Alarm) -> int:
         poll = select.poll()
-        poll.register(wakeup, select.POLLIN)
+        poll.register(alarm.descriptor, select.POLLIN)
         channel = self._staff.status_channel
         if channel is not None:
             poll.register(channel, select.POLLIN)
@@ -235,8 +205,9 @@ class Supervisor:
             for descriptor, _ in poll.poll(self._patience_milliseconds()):
                 if descriptor == channel:
                     return 0  # the end of the channel: there is never anything to read
-                os.read(wakeup, 4096)
-            self._bury()
+                alarm.silence()
+            for death in bury():
+                self._lament(death)
             if self._faulty:
                 return 1
             if self._stopping or self._has_nothing_to_do():
@@ -267,11 +238,11 @@ class Supervisor:
     def _wait_for_workers(self) -> None:
         """Let the workers complete what they have begun; those that take too long go with us."""
         end = time.monotonic() + PARTING_SECONDS
-        while self._living and time.monotonic() < end:
-            child, _ = os.waitpid(-1, os.WNOHANG)
-            if child:
-                self._living.pop(child, None)
-            else:
-                time.sleep(0.02)
+        while True:
+            for death in bury():
+                self._living.pop(death.process_id, None)
+            if not self._living or time.monotonic() >= end:
+                break
+            time.sleep(PARTING_PAUSE_SECONDS)
         for child in self._living:
             os.kill(child, signal.SIGKILL)
