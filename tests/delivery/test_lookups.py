@@ -54,6 +54,14 @@ def test_each_lookup_reads_its_own_parameter(field: str, transport: Transport) -
     assert all(getattr(opened, other) is None for other in others)
 
 
+@pytest.mark.parametrize("field", PARAMETERS)
+def test_only_lines_from_servers_are_compared_without_regard_to_case(field: str) -> None:
+    opened = open_lookups(settings_of(f"{PARAMETERS[field]}=inline:{{key=small, Other=large}}"), refuse_warning)
+    find: Callable[[str], str | None] = getattr(opened, field)
+    found = [find(key) for key in ("KEY", "key", "other", "Other")]
+    assert found == (["small", "small", "large", "large"] if field == "reply_filter" else [None, "small", None, "large"])
+
+
 def test_the_first_table_that_has_the_key_answers() -> None:
     opened = open_lookups(settings_of("smtp_reply_filter=inline:{a=1}, inline:{a=2, b=3}"), refuse_warning)
     assert opened.reply_filter is not None

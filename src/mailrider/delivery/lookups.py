@@ -62,10 +62,11 @@ class Lookups:
 def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
     """Open everything that the settings name.  `warn` hears of doubtful lines; raises `WrongConfiguration`."""
 
-    def find(tables: tuple[str, ...], parameter: str) -> Lookup | None:
+    def find(tables: tuple[str, ...], parameter: str, *, folds: bool = False) -> Lookup | None:
+        # smtp(8) folds a line from a server before it asks a table of fixed strings, but no line of a message and no status.
         if not tables:
             return None
-        return open_maps(parameter, " ".join(tables), warn=warn, find_parameter=settings.find_text).find
+        return open_maps(parameter, " ".join(tables), warn=warn, find_parameter=settings.find_text, folds=folds).find
 
     prefix = settings.transport.value
     kept = settings.smtp_connection_cache_destinations
@@ -73,7 +74,7 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
     return Lookups(
         discard_by_address=find(settings.smtp_discard_ehlo_keyword_address_maps, DISCARD_MAPS_TITLE[settings.transport]),
         pix_by_address=find(settings.smtp_pix_workaround_maps, f"{prefix}_pix_workaround_maps"),
-        reply_filter=find(settings.smtp_reply_filter, f"{prefix}_reply_filter"),
+        reply_filter=find(settings.smtp_reply_filter, f"{prefix}_reply_filter", folds=True),
         status_filter=find(settings.smtp_delivery_status_filter, f"{prefix}_delivery_status_filter"),
         header_checks=find(settings.smtp_header_checks, f"{prefix}_header_checks"),
         mime_header_checks=find(settings.smtp_mime_header_checks, f"{prefix}_mime_header_checks"),

@@ -65,16 +65,17 @@ def open_maps(
     warn: Warn = ignore_warning,
     now_seconds: Callable[[], float] = time.monotonic,
     find_parameter: Callable[[str], str | None] = find_no_parameter,
+    folds: bool = True,
 ) -> Maps:
     """Open the tables of a list, separated by commas and blanks; see `opening.open_table` for the rest.
 
-    `title` is the parameter, for messages; `find_parameter` knows main.cf, see `source.Surroundings`.  An empty list is no
-    error.  What tables of passwords hold is in no message, even where they are written out in main.cf.  Raises
+    `title` is the parameter, for messages; `find_parameter` knows main.cf and `folds` says whether tables of fixed strings
+    have no regard to case, see `source.Surroundings`.  An empty list is no error.  What tables of passwords hold is in no message, even where they are written out in main.cf.  Raises
     `WrongConfiguration`.
     """
     secret = hides_values(title)
     tell = (lambda sentence: warn(hide_values(sentence))) if secret else warn
-    surroundings = Surroundings(tell, now_seconds, find_parameter=find_parameter)
+    surroundings = Surroundings(tell, now_seconds, folds=folds, find_parameter=find_parameter)
     try:
         tables = [open_table(member, surroundings=surroundings) for member in split_members(text)]
     except WrongConfiguration as trouble:
