@@ -70,8 +70,8 @@ def open_maps(
     """Open the tables of a list, separated by commas and blanks; see `opening.open_table` for the rest.
 
     `title` is the parameter, for messages; `find_parameter` knows main.cf and `folds` says whether tables of fixed strings
-    have no regard to case, see `source.Surroundings`.  An empty list is no error.  What tables of passwords hold is in no message, even where they are written out in main.cf.  Raises
-    `WrongConfiguration`.
+    have no regard to case, see `source.Surroundings`.  An empty list is no error.  What tables of passwords hold is in no
+    message, even where they are written out in main.cf.  Raises `WrongConfiguration`.
     """
     secret = hides_values(title)
     tell = (lambda sentence: warn(hide_values(sentence))) if secret else warn
