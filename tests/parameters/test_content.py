@@ -134,6 +134,52 @@ def test_results_with_half_a_domain_get_the_rest() -> None:
     assert rewritten("b@example.test", "b@example.test = B@host", mydomain="domain.test") == "B@host.domain.test"
 
 
+@pytest.mark.parameter("append_dot_mydomain")
+@pytest.mark.parametrize(("settings", "address"), [
+    ({}, "B@host.domain.test"),
+    ({"append_dot_mydomain": "no"}, "B@host"),
+    ({"compatibility_level": "3.6"}, "B@host"),
+    ({"compatibility_level": "3.6", "append_dot_mydomain": "yes"}, "B@host.domain.test"),
+])  # fmt: skip
+def test_half_a_domain_may_be_a_whole_one(settings: dict[str, object], address: str) -> None:
+    assert rewritten("b@example.test", "b@example.test = B@host", mydomain="domain.test", **settings) == address
+
+
+@pytest.mark.parameter("append_at_myorigin")
+def test_results_may_stay_without_a_domain() -> None:
+    settings = {"myorigin": "origin.test", "append_at_myorigin": "no"}
+    assert rewritten("b@example.test", "b@example.test = B", **settings) == "B"
+
+
+@pytest.mark.parameter("swap_bangpath")
+def test_the_path_of_a_result_may_be_taken_for_a_domain() -> None:
+    assert rewritten("b@example.test", "b@example.test = site.test!B") == "B@site.test"
+    settings = {"myorigin": "origin.test", "swap_bangpath": "no"}
+    assert rewritten("b@example.test", "b@example.test = site.test!B", **settings) == "site.test!B@origin.test"
+
+
+@pytest.mark.parameter("allow_percent_hack")
+def test_a_percent_sign_in_a_result_may_be_taken_for_an_at_sign() -> None:
+    assert rewritten("b@example.test", "b@example.test = B%site.test") == "B@site.test"
+    settings = {"myorigin": "origin.test", "allow_percent_hack": "no"}
+    assert rewritten("b@example.test", "b@example.test = B%site.test", **settings) == "B%site.test@origin.test"
+
+
+def test_an_address_may_become_the_null_address() -> None:
+    assert rewritten("b@example.test", 'b@example.test = ""') == ""
+
+
+@pytest.mark.parametrize(("domain", "ours"), [
+    ("[127.0.0.1]", True), ("[192.0.2.9]", True), ("[192.0.2.8]", False), ("192.0.2.9", False),
+    ("[IPv6:2001:db8:0::9]", True), ("[2001:db8::9]", False), ("[IPv6:2001:db8::8]", False),
+    ("[IPv6:192.0.2.9]", False), ("[]", False), ("[IPv6:]", False),
+])  # fmt: skip
+def test_users_at_our_addresses_may_be_looked_up_without_one(domain: str, ours: bool) -> None:
+    settings = {"inet_interfaces": "127.0.0.1", "proxy_interfaces": "192.0.2.9, 2001:db8::9"}
+    address = f"b@{domain}"
+    assert rewritten(address, "b = B@public.test", **settings) == ("B@public.test" if ours else address)
+
+
 @pytest.mark.parameter("mydestination")
 def test_users_of_our_domains_may_be_looked_up_without_one() -> None:
     assert rewritten("b@here.test", "b = B@public.test") == "b@here.test"

@@ -13,6 +13,11 @@ from mailrider.content.address_fields import Rewrite
 from mailrider.content.generic import Completion, Extensions, Generic
 from mailrider.errors import TableTrouble
 from mailrider.model.request import Transport
+from mailrider.resolver.hostname import canonical_address, is_valid_ipv4, is_valid_ipv6
+from mailrider.resolver.interfaces import read_interface_addresses
+from mailrider.resolver.native import ask_system
+from mailrider.route.own_addresses import find_own_addresses
+from mailrider.route.policy import enabled_families
 from mailrider.settings import Settings
 from mailrider.tables.maps import open_maps
 from mailrider.tables.match_list import open_domain_list, open_host_list, open_string_list
@@ -109,11 +114,10 @@ def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | 
     if not settings.smtp_generic_maps:
         return None
     title = f"{settings.transport.value}_generic_maps"
-    origin = settings.myorigin
     generic = Generic(
         table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn, find_parameter=settings.find_text),
         extensions=Extensions(settings.recipient_delimiter, "generic" in settings.propagate_unmatched_extensions),
-        completion=Completion(origin=origin, domain=settings.mydomain),
+        completion=_completion(settings),
         own_domain=own_domain_test(settings, warn),
         title=title,
         warn=warn,
@@ -121,8 +125,21 @@ def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | 
     return generic.rewrite
 
 
+def _completion(settings: Settings) -> Completion:
+    """How a result of `smtp_generic_maps` is completed, which trivial-rewrite(8) does for smtp(8)."""
+    return Completion(
+        origin=settings.myorigin if settings.append_at_myorigin else "",
+        domain=settings.mydomain if settings.append_dot_mydomain else "",
+        swap_bangpath=settings.swap_bangpath,
+        allow_percent_hack=settings.allow_percent_hack,
+    )
+
+
 def own_domain_test(settings: Settings, warn: Callable[[str], None]) -> Callable[[str], bool]:
-    """Knows the domains whose users may be looked up without one.  Raises `WrongConfiguration`."""
+    """Knows the domains whose users may be looked up without one, our own addresses in brackets among them.
+
+    Raises `WrongConfiguration`.
+    """
     own = open_domain_list(
         "mydestination",
         " ".join(settings.mydestination),
@@ -130,4 +147,24 @@ def own_domain_test(settings: Settings, warn: Callable[[str], None]) -> Callable
         warn=warn,
     )
     origin = settings.myorigin.lower()
-    return lambda domain: domain.lower() == origin or own.matches(domain)
+    addresses = find_own_addresses(
+        settings.inet_interfaces,
+        settings.proxy_interfaces,
+        enabled_families(settings),
+        read_interfaces=read_interface_addresses,
+        look_up=ask_system,
+    )
+
+    def is_own(domain: str) -> bool:
+        return domain.lower() == origin or own.matches(domain) or _literal_address(domain) in addresses
+
+    return is_own
+
+
+def _literal_address(domain: str) -> str:
+    """The address in an address literal (RFC 5321 §4.1.3), in canonical form, or an empty text."""
+    text = domain[1:-1] if domain.startswith("[") and domain.endswith("]") else ""
+    prefix, _, address = text.partition(":")
+    if is_valid_ipv4(text):
+        return canonical_address(text)
+    return canonical_address(address) if prefix.lower() == "ipv6" and is_valid_ipv6(address) else ""

@@ -121,10 +121,13 @@ def _fit_to(
 
 def _rewrite_envelope(envelope: Envelope, rewrite: Rewrite) -> Envelope:
     """The envelope with the addresses that the world may see; what was asked for stays in ORCPT and in the log."""
+
+    def shown(address: str) -> str:
+        rewritten = rewrite(address)
+        return address if rewritten is None else rewritten  # it may be the null address
+
     recipients = tuple(
-        recipient._replace(
-            address=rewrite(recipient.address) or recipient.address, original=recipient.original or recipient.address
-        )
+        recipient._replace(address=shown(recipient.address), original=recipient.original or recipient.address)
         for recipient in envelope.recipients
     )
-    return envelope._replace(sender=rewrite(envelope.sender) or envelope.sender, recipients=recipients)
+    return envelope._replace(sender=shown(envelope.sender), recipients=recipients)

@@ -49,6 +49,23 @@ class Content(Section, title="message content"):
         "", "The characters that set an extension off from the user name.",
         since="pre-2.0", in_effect=True,
     )  # fmt: skip
+    append_at_myorigin = Flag(
+        "yes", "Give a result of smtp_generic_maps without a domain the one of myorigin.",
+        since="pre-2.0", in_effect=True,
+    )  # fmt: skip
+    append_dot_mydomain = Flag(
+        "${{$compatibility_level} <level {1} ? {yes} : {no}}",
+        "Give a result of smtp_generic_maps with a domain of one word the rest of mydomain.",
+        since="pre-2.0", in_effect=True,
+    )  # fmt: skip
+    swap_bangpath = Flag(
+        "yes", "Take site!user, as a result of smtp_generic_maps, for user@site.",
+        since="pre-2.0", in_effect=True,
+    )  # fmt: skip
+    allow_percent_hack = Flag(
+        "yes", "Take user%domain, as a result of smtp_generic_maps, for user@domain.",
+        since="pre-2.0", in_effect=True,
+    )  # fmt: skip
     header_size_limit = Count(
         "102400", "How many octets of one header are looked at as a header.",
         since="pre-2.0", least=1, in_effect=True,
