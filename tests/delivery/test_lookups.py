@@ -92,6 +92,16 @@ def test_connections_are_kept_to_listed_destinations(transport: Transport) -> No
     ]  # fmt: skip
 
 
+def test_a_list_of_destinations_that_cannot_answer_is_no_reason_not_to_deliver() -> None:
+    told: list[str] = []
+    lookups = open_lookups(settings_of("smtp_connection_cache_destinations=a.test, fail:nothing"), told.append)
+    assert lookups.keeps_connections_to("a.test")
+    assert told == []
+    assert not lookups.keeps_connections_to("b.test")
+    assert len(told) == 1
+    assert told[0].startswith("smtp_connection_cache_destinations: fail:nothing")
+
+
 def test_debug_peers_are_known_by_name_and_address() -> None:
     told: list[str] = []
     lookups = open_lookups(settings_of("debug_peer_list=example.com, 192.0.2.0/24, fail:nothing"), told.append)

@@ -74,8 +74,6 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
         return open_maps(parameter, " ".join(tables), warn=warn, find_parameter=settings.find_text, folds=folds).find
 
     prefix = settings.transport.value
-    kept = settings.smtp_connection_cache_destinations
-    kept_name = f"{prefix}_connection_cache_destinations"
     return Lookups(
         discard_by_address=find(settings.smtp_discard_ehlo_keyword_address_maps, DISCARD_MAPS_TITLE[settings.transport]),
         pix_by_address=find(settings.smtp_pix_workaround_maps, f"{prefix}_pix_workaround_maps"),
@@ -86,9 +84,26 @@ def open_lookups(settings: Settings, warn: Callable[[str], None]) -> Lookups:
         nested_header_checks=find(settings.smtp_nested_header_checks, f"{prefix}_nested_header_checks"),
         body_checks=find(settings.smtp_body_checks, f"{prefix}_body_checks"),
         generic=_open_generic(settings, warn),
-        keeps_connections_to=open_string_list(kept_name, " ".join(kept), warn=warn).matches if kept else match_nothing,
+        keeps_connections_to=_open_kept(settings, warn),
         tells_dialogue=_open_debug_peers(settings, warn),
     )
+
+
+def _open_kept(settings: Settings, warn: Callable[[str], None]) -> Callable[[str], bool]:
+    """`smtp_connection_cache_destinations`.  A table in it that cannot answer is no reason not to deliver."""
+    if not settings.smtp_connection_cache_destinations:
+        return match_nothing
+    name = f"{settings.transport.value}_connection_cache_destinations"
+    kept = open_string_list(name, " ".join(settings.smtp_connection_cache_destinations), warn=warn)
+
+    def matches(destination: str) -> bool:
+        try:
+            return kept.matches(destination)
+        except TableTrouble as trouble:
+            warn(f"{name}: {trouble}")
+            return False
+
+    return matches
 
 
 def _open_debug_peers(settings: Settings, warn: Callable[[str], None]) -> Callable[[str, str], bool]:
