@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.spool.fillings import DEFERRED, START_SECONDS, HandClock, finished, numbers, put, run, submission
 
-from mailrider.spool import leasing
+from mailrider.spool import index_walk
 from mailrider.spool.fellowship import Candidate, Hearing, Spot
 from mailrider.spool.spool import ALL, Lease, Order, Stir
 from mailrider.spool.sqlite import SqliteSpool
@@ -205,7 +205,7 @@ def test_what_each_took_for_the_others_is_found_in_the_end(tmp_path: Path) -> No
             assert await one.lease(share=own) == ()
             own._domains = ("b.example",)
             assert await one.lease(share=own) == ()
-            clock.now_seconds += leasing.STALE_SECONDS
+            clock.now_seconds += index_walk.STALE_SECONDS
             assert await one.wait(3600) == Stir.MAIL
             assert len(await one.lease(share=own)) == 1
 
@@ -216,9 +216,9 @@ def test_a_queue_of_an_earlier_release_gets_what_it_lacks(tmp_path: Path) -> Non
     async def go() -> None:
         clock = HandClock()
         async with SqliteSpool(tmp_path, clock) as spool:
-            await spool._run(lambda connection: connection.execute("DROP TABLE visit"))
+            await spool._desk.run(lambda connection: connection.execute("DROP TABLE visit"))
         async with SqliteSpool(tmp_path, clock) as spool:
             await put(spool, submission())
-            assert await spool._run(lambda connection: connection.execute("SELECT number FROM visit").fetchall()) == [(1,)]
+            assert await spool._desk.run(lambda connection: connection.execute("SELECT number FROM visit").fetchall()) == [(1,)]
 
     run(go())

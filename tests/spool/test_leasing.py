@@ -1,105 +1,70 @@
-"""How mail is found in a large backlog of somebody who is passed over: soon, and in small steps."""
+"""What is leased is leased by one, and nothing of it is lost on the way."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.spool.fillings import DEFERRED, START_SECONDS, HandClock, finished, numbers, put, run, submission
-from tests.spool.test_fellowship import Company, Fellow
+from tests.spool.fillings import HandClock, put, run, submission, take
 
-from mailrider.spool import leasing
-from mailrider.spool.spool import Lease, Stir
+from mailrider.spool.files import SMALL_OCTETS
+from mailrider.spool.leasing import FRESH_LIMIT
 from mailrider.spool.sqlite import SqliteSpool
-
-CROWD, OTHER = "crowd@here.example", "other@here.example"
-
-
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leasing, "PASSED_LIMIT", 10)
-    monkeypatch.setattr(leasing, "NEWEST_ROWS", 5)
+from mailrider.spool.texts import Texts
 
 
-async def take_others(spool: SqliteSpool) -> list[Lease]:
-    return list(
-        await spool.lease(passes_over=lambda domain: None, passes_over_sender=lambda domain, sender: sender == CROWD)
-    )
+def open_here(folder: Path, clock: HandClock | None = None) -> SqliteSpool:
+    return SqliteSpool(folder, clock or HandClock())
 
 
-async def fill(spool: SqliteSpool, count: int, sender: str = CROWD) -> None:
-    for _ in range(count):
-        await put(spool, submission(sender=sender))
-
-
-def test_what_lies_deep_in_the_backlog_is_found_in_steps(tmp_path: Path) -> None:
+def test_more_fresh_mail_than_is_remembered(tmp_path: Path) -> None:
     async def go() -> None:
-        clock = HandClock()
-        async with SqliteSpool(tmp_path, clock) as visitor:
-            await fill(visitor, 25)
-            await fill(visitor, 1, OTHER)
-            await fill(visitor, 25)
-        async with SqliteSpool(tmp_path, clock, sweeps=True) as spool:
-            found: list[Lease] = []
-            steps = 0
-            while not found:
-                found = await take_others(spool)
-                steps += 1
-                assert steps < 10
-                assert await spool.wait(0.0) == (Stir.MAIL if steps == 1 else Stir.NOTHING), "first for the newest"
-                if steps > 1:
-                    clock.now_seconds += leasing.REST_SECONDS
-                    assert await spool.wait(0.0) == Stir.MAIL
-            assert [lease.message.envelope.sender for lease in found] == [OTHER]
-            assert steps == 4
+        async with open_here(tmp_path) as spool:
+            addresses = [f"b{number}@b.example" for number in range(FRESH_LIMIT // 2 + 1)]
+            for _ in range(2):
+                await put(spool, submission(*addresses))
+            count = 0
+            while leases := await spool.lease(500, 5000):
+                count += sum(len(lease.message.recipients) for lease in leases)
+            assert count == 2 * len(addresses)
 
     run(go())
 
 
-def test_the_newest_of_a_visitor_need_not_wait_for_the_walk(tmp_path: Path) -> None:
+def test_a_lease_that_is_cancelled_gives_everything_back(tmp_path: Path) -> None:
     async def go() -> None:
-        clock = HandClock()
-        fellow = Fellow(Company())
-        async with SqliteSpool(tmp_path, clock) as visitor, SqliteSpool(tmp_path, clock, fellows=fellow) as spool:
-            await fill(visitor, 40)
-            assert await spool.wait(3600) == Stir.MAIL
-            assert await take_others(spool) == []
-            assert await take_others(spool) == []
-            clock.now_seconds += 1
-            assert await take_others(spool) == []
-            assert await spool.wait(0.0) == Stir.NOTHING, "it rests"
-            await fill(visitor, 1, OTHER)
-            assert await spool.wait(3600) == Stir.MAIL
-            assert [lease.message.envelope.sender for lease in await take_others(spool)] == [OTHER]
+        async with open_here(tmp_path) as spool:
+            identities = {await put(spool, submission()) for _ in range(250)}
+            leasing = asyncio.ensure_future(spool.lease())
+            await asyncio.sleep(0)
+            leasing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leasing
+            assert set(await take(spool)) == identities
 
     run(go())
 
 
-def test_who_is_no_crowd_any_more_goes_on_where_he_was(tmp_path: Path) -> None:
+def test_a_large_message_does_not_keep_small_ones_from_being_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+    look_ahead = Texts.look_ahead
+
+    def listen(texts: Texts, keys: Sequence[int], size_octets: int) -> None:
+        asked.append((len(keys), size_octets))
+        look_ahead(texts, keys, size_octets)
+
+    monkeypatch.setattr(Texts, "look_ahead", listen)
+
     async def go() -> None:
-        clock = HandClock()
-        async with SqliteSpool(tmp_path, clock, sweeps=True) as spool:
-            await fill(spool, 30)
-            assert await take_others(spool) == []
-            taken: list[Lease] = []
-            for expected in (4, 4, 4):
-                spool.look_again()
-                assert await spool.wait(0.0) == Stir.MAIL
-                leases = await spool.lease(4)
-                assert len(leases) == expected
-                taken += leases
-                assert await take_others(spool) == []
-            for lease in taken[:6]:
-                await spool.settle(lease, finished(*numbers(lease)))
-            for lease in taken[6:]:
-                await spool.defer(lease, numbers(lease), DEFERRED, START_SECONDS + 5)
-            clock.now_seconds += 10
-            spool.look_again()
-            left = 0
-            for _ in range(9):
-                left += len(await spool.lease())
-                clock.now_seconds += leasing.REST_SECONDS
-            assert left == 24
-            assert await spool.wait(0.0) == Stir.NOTHING
+        async with open_here(tmp_path) as spool:
+            await put(spool, submission(), b"x" * (SMALL_OCTETS + 1))
+            for _ in range(3):
+                await put(spool, submission(), b"small\r\n")
+            assert len(await take(spool)) == 4
 
     run(go())
+    assert asked == [(3, 21)]

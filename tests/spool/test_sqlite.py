@@ -1,24 +1,23 @@
-"""What only the spool in SQLite promises: several processes, files, groups, what lies on the disk."""
+"""What only the spool in SQLite promises: what lies on the disk, and what is said of it."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import stat
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.spool.fillings import DEFERRED, START_SECONDS, HandClock, finished, only, put, run, submission, take, text_of
+from tests.spool.fillings import HandClock, finished, put, run, submission, take, text_of
 
 from mailrider.errors import ContentUnreadable, SpoolTrouble
-from mailrider.spool import writer as writer_module
 from mailrider.spool.files import SMALL_OCTETS, WRITE_OCTETS, Files
-from mailrider.spool.leasing import FRESH_LIMIT
 from mailrider.spool.opening import open_existing_spool, open_spool
-from mailrider.spool.spool import ALL, Accepted, Committed, Order, Stir
+from mailrider.spool.spool import ALL, Committed, Order
 from mailrider.spool.sqlite import SqliteSpool
 
 LARGE = b"0123456789abcde\n" * (SMALL_OCTETS // 8)
@@ -26,44 +25,6 @@ LARGE = b"0123456789abcde\n" * (SMALL_OCTETS // 8)
 
 def open_here(folder: Path, clock: HandClock | None = None) -> SqliteSpool:
     return SqliteSpool(folder, clock or HandClock())
-
-
-# Several processes
-
-
-def test_mail_that_another_process_brings_is_noticed(tmp_path: Path) -> None:
-    async def go() -> None:
-        clock = HandClock()
-        async with open_here(tmp_path, clock) as node, open_here(tmp_path, clock) as other:
-            await node.lease()
-            await node.wait(0.0)
-            clock.now_seconds += 10
-            await node.lease()
-            waiting = asyncio.ensure_future(node.wait(30.0))
-            await asyncio.sleep(0)
-            identity = await put(other, submission(arrival_seconds=START_SECONDS - 100))
-            clock.now_seconds += 10
-            assert await waiting == Stir.MAIL
-            assert set(await take(node)) == {identity}
-
-    run(go())
-
-
-def test_a_flush_by_another_process_is_noticed(tmp_path: Path) -> None:
-    async def go() -> None:
-        clock = HandClock()
-        async with open_here(tmp_path, clock) as node, open_here(tmp_path, clock) as other:
-            identity = await put(node, submission())
-            await node.defer((await take(node))[identity], [0], DEFERRED, START_SECONDS + 4000)
-            assert await node.lease() == ()
-            await node.wait(0.0)
-            clock.now_seconds += 10
-            assert await other.administer(Order.FLUSH, ALL) == 1
-            assert Stir.FLUSH in await node.wait(30.0)
-            clock.now_seconds += 10
-            assert set(await take(node)) == {identity}
-
-    run(go())
 
 
 def test_what_another_process_deletes_ends_quietly(tmp_path: Path) -> None:
@@ -76,66 +37,6 @@ def test_what_another_process_deletes_ends_quietly(tmp_path: Path) -> None:
                 text_of(lease)
             assert await node.settle(lease, finished(0)) is Committed.DONE
             assert await node.show(identity) is None
-
-    run(go())
-
-
-# Groups
-
-
-def test_many_changes_share_a_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    carry_out = writer_module.carry_out
-    gate = threading.Event()
-
-    def count(connection: sqlite3.Connection, changes: object) -> object:
-        gate.wait(10)
-        sizes.append(len(changes))  # type: ignore[arg-type]
-        return carry_out(connection, changes)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(writer_module, "carry_out", count)
-
-    async def go() -> None:
-        async with open_here(tmp_path) as spool:
-            given = [asyncio.ensure_future(spool.accept(submission(), b"\r\n")) for _ in range(100)]
-            await asyncio.sleep(0)
-            gate.set()
-            assert all(isinstance(answer, Accepted) for answer in await asyncio.gather(*given))
-            leases = await take(spool)
-            done = [spool.settle(lease, finished(0)) for lease in leases.values()]
-            assert set(await asyncio.gather(*done)) == {Committed.REMOVED}
-
-    run(go())
-    assert sum(sizes) == 200
-    assert max(sizes) > 40
-    assert len(sizes) <= 20
-
-
-def test_what_is_in_line_is_finished_on_the_way_out(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with open_here(tmp_path) as spool:
-            identity = await put(spool, submission("b@b.example", "c@c.example"))
-            lease = (await take(spool))[identity]
-            first = spool.settle(lease, finished(0))
-            second = asyncio.ensure_future(spool.accept(submission(), b"\r\n"))
-            await asyncio.sleep(0)
-        assert await first is Committed.DONE
-        assert isinstance(await second, Accepted)
-        async with open_here(tmp_path) as spool:
-            assert len(await spool.list()) == 2
-
-    run(go())
-
-
-def test_who_gives_up_waiting_leaves_no_trouble(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with open_here(tmp_path) as spool:
-            giving = asyncio.ensure_future(spool.accept(submission(), b"\r\n"))
-            await asyncio.sleep(0)
-            giving.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await giving
-            assert await spool.administer(Order.HOLD, ALL) == 1, "it may be there: better twice than lost"
 
     run(go())
 
@@ -252,6 +153,46 @@ def test_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
     run(go())
 
 
+class Watched(sqlite3.Connection):
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+        super().close()
+
+
+@pytest.mark.parametrize("which", [1, 2, 3, 4])
+def test_who_cannot_open_it_leaves_nothing_open(tmp_path: Path, which: int) -> None:
+    made: list[Watched] = []
+
+    def connect(path: Path) -> sqlite3.Connection:
+        if len(made) == which - 1:
+            raise sqlite3.OperationalError("too many open files")
+        made.append(sqlite3.connect(path, check_same_thread=False, factory=Watched))
+        return made[-1]
+
+    async def go() -> None:
+        with pytest.raises(SpoolTrouble, match=r"cannot open the queue.*: too many open files"):
+            async with SqliteSpool(tmp_path, HandClock(), connect=connect):
+                pass
+        assert [connection.is_closed for connection in made] == [True] * (which - 1)
+
+    run(go())
+
+
+def test_a_folder_that_cannot_be_swept(tmp_path: Path) -> None:
+    class Unreadable(Files):
+        def sweep(self, is_known: Callable[[str], bool]) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    async def go() -> None:
+        with pytest.raises(SpoolTrouble, match=r"cannot open the queue.*Permission denied"):
+            async with SqliteSpool(tmp_path, HandClock(), sweeps=True, files=Unreadable(tmp_path / "content")):
+                pass
+
+    run(go())
+
+
 def test_opening_by_name(tmp_path: Path) -> None:
     async def go() -> None:
         with pytest.raises(SpoolTrouble, match="there is no queue"):
@@ -264,49 +205,7 @@ def test_opening_by_name(tmp_path: Path) -> None:
     run(go())
 
 
-# The walk through the index
-
-
-def test_more_fresh_mail_than_is_remembered(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with open_here(tmp_path) as spool:
-            addresses = [f"b{number}@b.example" for number in range(FRESH_LIMIT // 2 + 1)]
-            for _ in range(2):
-                await put(spool, submission(*addresses))
-            count = 0
-            while leases := await spool.lease(500, 5000):
-                count += sum(len(lease.message.recipients) for lease in leases)
-            assert count == 2 * len(addresses)
-
-    run(go())
-
-
-def test_a_clock_that_goes_back(tmp_path: Path) -> None:
-    async def go() -> None:
-        clock = HandClock()
-        async with open_here(tmp_path, clock) as spool:
-            clock.now_seconds += 1000
-            first = await put(spool, submission())
-            assert set(await take(spool)) == {first}
-            clock.now_seconds -= 900
-            second = await put(spool, submission())
-            assert set(await take(spool)) == {second}
-
-    run(go())
-
-
-def test_a_lease_that_is_cancelled_gives_everything_back(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with open_here(tmp_path) as spool:
-            identities = {await put(spool, submission()) for _ in range(250)}
-            leasing = asyncio.ensure_future(spool.lease())
-            await asyncio.sleep(0)
-            leasing.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await leasing
-            assert set(await take(spool)) == identities
-
-    run(go())
+# Reading
 
 
 def test_a_reader_that_fails_is_told(tmp_path: Path) -> None:
@@ -329,23 +228,3 @@ def test_a_reader_that_fails_is_told(tmp_path: Path) -> None:
     run(go())
 
 
-def test_mail_before_and_behind_the_walk(tmp_path: Path) -> None:
-    """Recipients come back at times before and after where the walk is."""
-
-    async def go() -> None:
-        clock = HandClock()
-        async with open_here(tmp_path, clock) as spool:
-            ids = [await put(spool, submission()) for _ in range(4)]
-            leases = await take(spool)
-            clock.now_seconds += 100
-            await spool.defer(leases[ids[0]], [0], DEFERRED, START_SECONDS + 50)
-            await spool.defer(leases[ids[1]], [0], DEFERRED, START_SECONDS + 150)
-            assert set(await take(spool)) == {ids[0]}
-            clock.now_seconds += 100
-            await spool.defer(leases[ids[2]], [0], DEFERRED, START_SECONDS + 120)
-            spool.release(leases[ids[3]])
-            back = await take(spool)
-            assert set(back) == {ids[1], ids[2], ids[3]}
-            assert only(back[ids[1]]).attempts == 1
-
-    run(go())

@@ -1,14 +1,8 @@
-"""How a spool in SQLite hands out mail: which rows are next, and their messages.
+"""How a spool in SQLite hands out mail: which recipients are next, and their messages.
 
-Rows come from two sources in turn, so that neither new mail nor old mail has to wait for all of the other: what this process
-has accepted (`fresh`, known without a question), and a walk through the index of due times.  The walk goes on from where it
-was, because what is leased keeps its place in the index; it begins anew when something may lie behind it: recipients that
-were put back, orders of an operator, another process that writes, a clock that went back.
-
-What was passed over is looked for by a second walk, from the beginning up to where the first one is, so that the first one
-gets on.  Whether a sender is passed over costs a question for each message; so both walks stop when they have passed over
-`PASSED_LIMIT` for that reason: the first one goes on after a rest, the second one when there is a reason again.  While the
-first one is on its way through a backlog in that manner, the newest mail is looked at beside it.
+Recipients come from two sources in turn, so that neither new mail nor old mail has to wait for all of the other: what this
+process has accepted (`fresh`, known without a question), and a walk through the index of due times (`index_walk`).  The
+rest of a mailing of which only so many recipients may be out at a time comes first, and takes no more than half of the room.
 
 Reading is done in the thread of the event loop: a row costs two microseconds, and handing each over from another thread
 would cost more.  `SLICE` bounds how long the loop is held up.
@@ -22,60 +16,32 @@ import asyncio
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from mailrider.model.request import Content
 from mailrider.spool.fellowship import Candidate, Fellowship, Spot
 from mailrider.spool.files import FileContent
+from mailrider.spool.index_walk import IndexWalk
 from mailrider.spool.leases import LeaseBook
+from mailrider.spool.picking import Picked, Wanted
 from mailrider.spool.queue_id import queue_id_of
 from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient, decode_recipient, sender_of
-from mailrider.spool.spool import PASSED_OVER_SECONDS, Lease, OpenRecipient, Share
+from mailrider.spool.spool import Lease, OpenRecipient, Share
+from mailrider.spool.sqlite_schema import MESSAGE_COLUMNS, RECIPIENT_COLUMNS
 from mailrider.spool.texts import Texts
 
 SLICE = 100
 """Messages that are read before other tasks get their turn: about a millisecond."""
 
-WALK_ROWS = 1000
-"""Rows of the index that are looked at before other tasks get their turn."""
-
 FRESH_LIMIT = 20_000
 """Recipients accepted here that are remembered; beyond that the walk finds them."""
 
-DISTURBED_SECONDS = 0.5
-"""How often the walk begins anew because others write: it costs a look at all that is leased."""
-
-STALE_SECONDS = 60.0
-"""How often the walk of a process that has fellows begins anew in any case: for what one has taken for another's."""
-
-PASSED_LIMIT = 1000
-"""Messages that are passed over for their senders at a time: some milliseconds of questions."""
-
-REST_SECONDS = 0.1
-"""Between two such times: a small part of the processor."""
-
-NEWEST_ROWS = 200
-"""How many of the newest recipients are looked at while the walk is far behind them."""
-
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
-Place = tuple[float, int, int]
-"""A place in the index: due time, key, number."""
-
-BEGINNING: Place = (-1.0, 0, -1)
-
-_WALK = """SELECT due, message, number, domain FROM recipient
-    WHERE due <= ? AND (due, message, number) > (?, ?, ?) ORDER BY due, message, number LIMIT ?"""
-_NEWEST = """SELECT due, message, number, domain FROM recipient WHERE due <= ?
-    ORDER BY due DESC, message DESC, number DESC LIMIT ?"""
-_NEXT = "SELECT due FROM recipient WHERE due > ? ORDER BY due LIMIT 1"
-_MESSAGES = """SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message
-    WHERE key IN (SELECT value FROM json_each(?))"""
-_RECIPIENTS = """SELECT message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned
-    FROM recipient WHERE (message, number) IN
+_MESSAGES = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE key IN (SELECT value FROM json_each(?))"
+_RECIPIENTS = f"""SELECT {RECIPIENT_COLUMNS} FROM recipient WHERE (message, number) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) ORDER BY message, number"""
 _SENDER = "SELECT sender FROM message WHERE key = ?"
 _MAILING = """SELECT due, message, number, domain FROM recipient
@@ -84,58 +50,10 @@ _WHOSE = """SELECT r.message, r.number, r.address, m.envelope FROM recipient AS 
     WHERE (r.message, r.number) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""
 
 
-class Wanted(NamedTuple):
-    """What a lease is asked for."""
-
-    messages_limit: int
-    recipients_limit: int
-    passes_over: Callable[[str], bool | None] | None = None
-    passes_over_sender: Callable[[str, str], bool] | None = None
-    mailing_limit: int = 0
-    share: Share | None = None
-
-
-class _Picked:
-    """What has been chosen so far; `unsure` are those of whom it is not known yet whether they are ours.
-
-    `senders` remembers who has sent a message, as far as somebody wanted to know; `passed` counts those who were passed over.
-    """
-
-    __slots__ = ("count", "passed", "senders", "spots", "unsure", "wanted")
-
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted = wanted
-        self.spots: dict[int, list[int]] = {}
-        self.unsure: list[Spot] = []
-        self.senders: dict[int, str] = {}
-        self.passed = 0
-        self.count = 0
-
-    def has_room(self, key: int) -> bool:
-        """Whether a recipient of this message may be added."""
-        if self.count >= self.wanted.recipients_limit:
-            return False
-        return key in self.spots or len(self.spots) < self.wanted.messages_limit
-
-    def add(self, key: int, number: int) -> None:
-        """Choose a recipient."""
-        self.spots.setdefault(key, []).append(number)
-        self.count += 1
-
-    def remove(self, spots: Collection[Spot]) -> None:
-        """Do without these."""
-        for key in {key for key, _ in spots}:
-            kept = [number for number in self.spots[key] if (key, number) not in spots]
-            if kept:
-                self.spots[key] = kept
-            else:
-                del self.spots[key]
-
-
 class Leasing:
     """Hands out what is due.  `reader` is a connection of the event loop's thread; `texts` and `folder` hold the contents.
 
-    `fellows`: other processes that do the same.
+    `fellows`: other processes that do the same.  `walk` is for those who know that something lies behind it.
     """
 
     def __init__(
@@ -148,112 +66,44 @@ class Leasing:
         self._folder = folder
         self._book = book
         self._fresh: deque[Candidate] = deque()
-        self._place = BEGINNING
         self._mailings: dict[int, int] = {}  # messages with more recipients than may be leased: after which number they are
         self._mailing_limit = 0
-        self._anew_seconds = 0.0  # when it is looked for what was passed over; 0: nothing was
-        self._again: Place | None = None  # where the second walk is
-        self._rest_seconds = 0.0  # until when the first walk rests; 0: it does not
-        self._looks_at_newest = False
-        self._begun_seconds = 0.0
-        self.has_more = True
-        self.next_due_seconds: float | None = None
+        self.walk = IndexWalk(reader, self._consider)
 
     def add_fresh(self, candidates: Sequence[Candidate]) -> None:
         """Mail that has just come in, here or at a fellow's, and is due."""
         if len(self._fresh) + len(candidates) > FRESH_LIMIT:
             self._fresh.clear()
-            self.begin_anew()
+            self.walk.begin_anew()
         else:
             self._fresh.extend(candidates)
-        self.has_more = True
-
-    def add_later(self, due_seconds: float) -> None:
-        """Mail whose turn comes at a time."""
-        if self.next_due_seconds is None or due_seconds < self.next_due_seconds:
-            self.next_due_seconds = due_seconds
-        if due_seconds <= self._place[0]:
-            self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Something may lie behind the walk."""
-        self._place = BEGINNING
-        self._again = None
-        self._rest_seconds = 0.0
-        self.has_more = True
-
-    def begin_for_others(self, now_seconds: float) -> None:
-        """Others have written: what they did is due now, and lies at the end where it is new."""
-        if self._rest_seconds:
-            self._looks_at_newest = True
-            self._begun_seconds = now_seconds
-        else:
-            self.begin_anew()
 
     @property
     def has_mailings(self) -> bool:
         """Whether recipients wait for others of the same message to come back."""
         return bool(self._mailings)
 
-    def look_again(self) -> None:
-        """What was passed over need not be any more."""
-        if self._anew_seconds:
-            self._anew_seconds = 0.0
-            self._again = BEGINNING
-
-    def may_begin_for_others(self, now_seconds: float) -> bool:
-        """Whether it is long enough since the walk was begun for others to be looked after."""
-        return not 0.0 <= now_seconds - self._begun_seconds < DISTURBED_SECONDS
-
     def is_foreign(self, domain: str) -> bool:
         """Whether all mail for a domain is another process's."""
         return self._share is not None and self._share.has_domain(domain) is False
 
-    def is_stale(self, now_seconds: float) -> bool:
-        """Whether it is long since everything was looked at."""
-        return not 0.0 <= now_seconds - self._begun_seconds < STALE_SECONDS
-
     def is_due(self, now_seconds: float) -> bool:
         """Whether `lease` might find something."""
-        if self._mailings and any(map(self._may_follow, self._mailings)):
+        if self._fresh or (self._mailings and any(map(self._may_follow, self._mailings))):
             return True
-        if self.has_more or self._again is not None or self._looks_at_newest:
-            return True
-        if any(time and time <= now_seconds for time in (self._anew_seconds, self._rest_seconds)):
-            return True
-        return self.next_due_seconds is not None and self.next_due_seconds <= now_seconds
-
-    def next_look_seconds(self) -> float | None:
-        """When `is_due` will next become true by itself."""
-        times = (self.next_due_seconds, self._anew_seconds or None, self._rest_seconds or None)
-        return min([time for time in times if time is not None], default=None)
+        return self.walk.is_due(now_seconds)
 
     async def lease(self, wanted: Wanted, now_seconds: float) -> list[Lease]:
         """What is due, within bounds.  Raises `sqlite3.Error`."""
-        if self._place[0] > now_seconds:
-            self.begin_anew()
-        if self._anew_seconds and now_seconds >= self._anew_seconds:
-            self.look_again()
+        self.walk.set_out(now_seconds)
         if wanted.share is not self._share:
             self._share = wanted.share
-            self.begin_anew()
+            self.walk.begin_anew()
         self._mailing_limit = wanted.mailing_limit
-        picked = _Picked(wanted)
+        picked = Picked(wanted)
         leases: list[Lease] = []
         try:
-            half = _Picked(wanted._replace(messages_limit=(wanted.messages_limit + 1) // 2))
-            half.spots, half.unsure = picked.spots, picked.unsure
-            if self._mailings:
-                self._pick_mailings(half, now_seconds)
-            self._pick_fresh(half, now_seconds)
-            picked.count = half.count
-            await self._walk_again(picked, now_seconds)
-            await self._walk(picked, now_seconds)
-            self._pick_fresh(picked, now_seconds)
-            if picked.unsure:
-                self._leave_foreign(picked)
-            if self._fellows is not None and picked.spots:
-                await self._claim(self._fellows, picked, now_seconds)
+            await self._pick(picked, now_seconds)
             spots = iter(list(picked.spots.items()))
             while some := dict(islice(spots, SLICE)):
                 leases += self._load(some, now_seconds)
@@ -265,18 +115,30 @@ class Leasing:
                 self._book.give_back(key, numbers)
             for lease in leases:
                 self._book.give_back(key_of_lease(lease), [one.number for one in lease.message.recipients])
-            self.begin_anew()
+            self.walk.begin_anew()
             raise
         return leases
 
-    def _pick_fresh(self, picked: _Picked, now_seconds: float) -> None:
+    async def _pick(self, picked: Picked, now_seconds: float) -> None:
+        """Choose, and take into the book; what belongs to others is left."""
+        picked.messages_limit = (picked.wanted.messages_limit + 1) // 2
+        if self._mailings:
+            self._pick_mailings(picked, now_seconds)
+        self._pick_fresh(picked, now_seconds)
+        picked.messages_limit = picked.wanted.messages_limit
+        await self.walk.go_on(picked, now_seconds)
+        self._pick_fresh(picked, now_seconds)
+        if picked.unsure:
+            self._leave_foreign(picked)
+        if self._fellows is not None and picked.spots:
+            await self._claim(self._fellows, picked, now_seconds)
+
+    def _pick_fresh(self, picked: Picked, now_seconds: float) -> None:
         while self._fresh and picked.has_room(self._fresh[0][1]):
             _, key, number, domain = self._fresh.popleft()
             self._consider(picked, key, number, domain, now_seconds)
-        if self._fresh:
-            self.has_more = True
 
-    def _consider(self, picked: _Picked, key: int, number: int, domain: str, now_seconds: float) -> None:
+    def _consider(self, picked: Picked, key: int, number: int, domain: str, now_seconds: float) -> None:
         share, passes_over = self._share, picked.wanted.passes_over
         is_ours = share.has_domain(domain) if share is not None else True
         if is_ours is False:
@@ -284,7 +146,7 @@ class Leasing:
         if self._book.has(key, number):
             return
         if passes_over is not None and self._is_passed_over(picked, key, domain):
-            self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
+            self.walk.pass_over(now_seconds)
         elif self._mailing_limit and self._book.count(key) >= self._mailing_limit:
             self._mailings[key] = min(self._mailings.get(key, number), number - 1)
         elif self._book.take(key, number):
@@ -292,7 +154,7 @@ class Leasing:
             if is_ours is None:
                 picked.unsure.append((key, number))
 
-    def _is_passed_over(self, picked: _Picked, key: int, domain: str) -> bool:
+    def _is_passed_over(self, picked: Picked, key: int, domain: str) -> bool:
         assert picked.wanted.passes_over is not None
         passed = picked.wanted.passes_over(domain)
         if passed is not None:
@@ -310,7 +172,7 @@ class Leasing:
         """Whether so many recipients of a mailing are back that others may be handed out."""
         return self._book.count(key) <= self._mailing_limit // 2
 
-    def _pick_mailings(self, picked: _Picked, now_seconds: float) -> None:
+    def _pick_mailings(self, picked: Picked, now_seconds: float) -> None:
         """Go on with mailings; half of the room is left to others."""
         limit = (picked.wanted.recipients_limit + 1) // 2
         for key in [key for key in self._mailings if self._may_follow(key)]:
@@ -325,7 +187,7 @@ class Leasing:
                 if len(rows) == self._mailing_limit:
                     self._mailings.setdefault(key, rows[-1][2])
 
-    def _leave_foreign(self, picked: _Picked) -> None:
+    def _leave_foreign(self, picked: Picked) -> None:
         """Leave what is not ours by sender and address."""
         assert self._share is not None
         own = set()
@@ -335,66 +197,17 @@ class Leasing:
         foreign = [spot for spot in picked.unsure if spot not in own]
         self._forgo(picked, foreign)
 
-    async def _claim(self, fellows: Fellowship, picked: _Picked, now_seconds: float) -> None:
+    async def _claim(self, fellows: Fellowship, picked: Picked, now_seconds: float) -> None:
         """Leave what a fellow works on; it is looked at again, since our share has it."""
         denied = await fellows.claim([(key, number) for key, numbers in picked.spots.items() for number in numbers])
         if denied:
             self._forgo(picked, denied)
-            self._anew_seconds = self._anew_seconds or now_seconds + PASSED_OVER_SECONDS
+            self.walk.pass_over(now_seconds)
 
-    def _forgo(self, picked: _Picked, spots: Collection[Spot]) -> None:
+    def _forgo(self, picked: Picked, spots: Collection[Spot]) -> None:
         picked.remove(frozenset(spots))
         for key, number in spots:
             self._book.forgo(key, (number,))
-
-    async def _walk_again(self, picked: _Picked, now_seconds: float) -> None:
-        """Look for what was passed over, from the beginning up to where the first walk is."""
-        if self._looks_at_newest:
-            self._looks_at_newest = False
-            for _, key, number, domain in reversed(self._reader.execute(_NEWEST, (now_seconds, NEWEST_ROWS)).fetchall()):
-                if picked.has_room(key):
-                    self._consider(picked, key, number, domain, now_seconds)
-        picked.passed = 0
-        while self._again is not None:
-            rows: list[Candidate] = self._reader.execute(_WALK, (now_seconds, *self._again, WALK_ROWS)).fetchall()
-            for due, key, number, domain in rows:
-                if not picked.has_room(key):
-                    return
-                if (due, key, number) > self._place or picked.passed >= PASSED_LIMIT:
-                    self._again = None
-                    return
-                self._again = (due, key, number)
-                self._consider(picked, key, number, domain, now_seconds)
-            if len(rows) < WALK_ROWS:
-                self._again = None
-            await asyncio.sleep(0)
-
-    async def _walk(self, picked: _Picked, now_seconds: float) -> None:
-        """Go on through the index until there is enough or nothing more is due."""
-        self.has_more = False
-        if self._rest_seconds > now_seconds:
-            return
-        if self._place is BEGINNING:
-            self._begun_seconds = now_seconds
-        self._rest_seconds = 0.0
-        picked.passed = 0
-        while True:
-            rows: list[Candidate] = self._reader.execute(_WALK, (now_seconds, *self._place, WALK_ROWS)).fetchall()
-            for due, key, number, domain in rows:
-                if not picked.has_room(key):
-                    self.has_more = True
-                    return
-                if picked.passed >= PASSED_LIMIT:
-                    self._rest_seconds = now_seconds + REST_SECONDS
-                    self._looks_at_newest |= self._begun_seconds == now_seconds
-                    return
-                self._place = (due, key, number)
-                self._consider(picked, key, number, domain, now_seconds)
-            if len(rows) < WALK_ROWS:
-                break
-            await asyncio.sleep(0)
-        next_row = self._reader.execute(_NEXT, (now_seconds,)).fetchone()
-        self.next_due_seconds = next_row[0] if next_row else None
 
     def _load(self, spots: dict[int, list[int]], now_seconds: float) -> list[Lease]:
         """The messages with these recipients.  What is gone or not due any more is given back."""
@@ -405,7 +218,8 @@ class Leasing:
             if recipient.due_seconds <= now_seconds:
                 found.setdefault(key, []).append(decode_open_recipient(recipient))
         rows = {row[0]: row for row in self._reader.execute(_MESSAGES, (_dump(list(spots)),))}
-        self._texts.look_ahead([row[0] for row in rows.values() if not row[-1]], sum(row[5] for row in rows.values()))
+        small = [row for row in rows.values() if not row[-1]]
+        self._texts.look_ahead([row[0] for row in small], sum(row[5] for row in small))
         leases = []
         for key, numbers in spots.items():
             recipients = tuple(found.get(key, ()))

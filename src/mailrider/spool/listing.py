@@ -20,14 +20,14 @@ from mailrider.spool.orders import condition
 from mailrider.spool.queue_id import key_of, queue_id_of
 from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient
 from mailrider.spool.spool import HELD_SECONDS, DomainCount, OpenRecipient, Selection, Stats, StoredMessage
+from mailrider.spool.sqlite_schema import MESSAGE_COLUMNS, RECIPIENT_COLUMNS
 
 T = TypeVar("T")
 
-_PAGE = """SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message
-    WHERE key > ? AND {} ORDER BY key LIMIT ?"""
-_ONE = "SELECT key, envelope, sender, arrival, expires, size, total, held, filed FROM message WHERE key = ?"
-_RECIPIENTS = """SELECT message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned
-    FROM recipient WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, number"""
+_PAGE = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE key > ? AND {{}} ORDER BY key LIMIT ?"
+_ONE = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE key = ?"
+_RECIPIENTS = f"""SELECT {RECIPIENT_COLUMNS} FROM recipient
+    WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, number"""
 
 _TOTALS = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(held), 0), coalesce(min(arrival), 0) FROM message"
 _COUNTS = "SELECT count(*), coalesce(sum(due <= ?), 0), coalesce(sum(due > ? AND due < ?), 0) FROM recipient"

@@ -1,11 +1,11 @@
 """The spool in one SQLite file, with large messages as files beside it: the default filling.
 
 `<folder>/queue.db` (WAL, `synchronous=FULL`) holds the queue, `<folder>/content/` the texts above `files.SMALL_OCTETS`.  All
-writing is done by one thread (`writer`), which puts everything that waits into one transaction; reading for leases is done
-in the event loop's thread (`leasing`), and answering questions in a thread of its own (`listing`).
+writing is done by one thread (`writer`, behind the `desk`), which puts everything that waits into one transaction; reading
+for leases is done in the event loop's thread (`leasing`), and answering questions in threads, one at a time (`listing`).
 
 Several processes may have the spool open at a time: `mailrider sendmail` and `mailrider queue` beside a running node, and
-the workers of a node among themselves.  They see each other's changes within `POLL_SECONDS`.
+the workers of a node among themselves.  They see each other's changes within `lookout.POLL_SECONDS`.
 
 What can go wrong: the disk is full or broken (`NotAccepted`, `Committed.FAILED`, each with a sentence to `report`), the file is
 not ours (`SpoolTrouble` on opening).  A message whose file is damaged is handed out, and reading it raises `ContentUnreadable`.
@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from mailrider.clock import Clock
 from mailrider.errors import SpoolTrouble
@@ -27,13 +27,16 @@ from mailrider.model.request import Content
 from mailrider.spool import listing, rows, sqlite_schema
 from mailrider.spool.arrival import key_for, times_of
 from mailrider.spool.changes import Change, Debt, Deferral, Doubt
+from mailrider.spool.desk import REMOVED, Desk, give
 from mailrider.spool.fellowship import Candidate, Fellowship, SharedLeaseBook
 from mailrider.spool.files import Files
 from mailrider.spool.gate import Gate
 from mailrider.spool.gathering import Gathered, gather_content
 from mailrider.spool.leases import LeaseBook
-from mailrider.spool.leasing import Leasing, Wanted, key_of_lease, make_lease
+from mailrider.spool.leasing import Leasing, key_of_lease, make_lease
+from mailrider.spool.lookout import Lookout
 from mailrider.spool.orders import carry_out_order
+from mailrider.spool.picking import Wanted
 from mailrider.spool.queue_id import QueueIds, queue_id_of
 from mailrider.spool.spool import (
     ALL,
@@ -57,20 +60,10 @@ from mailrider.spool.spool import (
     Submission,
 )
 from mailrider.spool.texts import Texts
-from mailrider.spool.writer import Answers, Done, Errand, Failure, Job, Writer
+from mailrider.spool.writer import Done, Failure, Job
 
 DATABASE_NAME = "queue.db"
 CONTENT_NAME = "content"
-
-POLL_SECONDS = 0.25
-"""How often a process that waits looks for what others have written."""
-
-_DONE = Done()
-_REMOVED = Done(frozenset((0,)))
-"""What the change that has removed a message is told."""
-
-T = TypeVar("T")
-
 
 class SqliteSpool:
     """The spool in a folder.  `report` hears a sentence about every failure of the storage.
@@ -100,15 +93,10 @@ class SqliteSpool:
         self._fellows = fellows
         self._book = LeaseBook() if fellows is None else SharedLeaseBook(fellows)
         is_visitor = fellows is None and not sweeps
-        own = (self._connect, self._files.has_room, self._remove_file, self._finished)
-        self._writer = Writer(*own, gate=Gate((folder, self._files.folder)), leaves_marks=is_visitor)
+        gate = Gate((folder, self._files.folder))
+        own = (self._connect, self._files.has_room, self._remove_file, report)
+        self._desk = Desk(*own, gate=gate, leaves_marks=is_visitor)
         self._lease_lock = asyncio.Lock()
-        self._stirred = asyncio.Event()
-        self._flushes = 0  # how many there had been when it was looked last
-        self._visits = 0  # likewise
-        self._visited = False
-        self._version = 0  # of the file, likewise
-        self._looked_seconds = float("-inf")
 
     def _connect(self) -> sqlite3.Connection:
         return self._connect_to(self._path)
@@ -117,29 +105,29 @@ class SqliteSpool:
         """Open it."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(sqlite_schema.prepare, self._path)
-        try:
-            self._files.open()
-            self._reader = self._connect()
-            self._texts = Texts(self._connect())
-            self._questions = listing.Questions(self._connect())
-            self._asked_to_flush()
-        except (sqlite3.Error, OSError) as cause:
-            raise SpoolTrouble(f"cannot open the queue {self._path}: {cause}") from None
-        self._leasing = Leasing(self._reader, self._texts, self._files.folder, self._book, self._fellows)
-        self._writer.start()
-        if self._fellows is not None:
-            self._fellows.attend(self._hear)
-        if self._sweeps:
-            await self._questions.ask(lambda connection: self._files.sweep(lambda name: listing.knows_file(connection, name)))
+        with ExitStack() as opened:
+            try:
+                self._files.open()
+                self._reader = opened.enter_context(closing(self._connect()))
+                self._texts = opened.enter_context(closing(Texts(self._connect())))
+                self._questions = opened.enter_context(closing(listing.Questions(self._connect())))
+                if self._sweeps:
+                    await self._questions.ask(self._sweep)
+            except (sqlite3.Error, OSError) as cause:
+                raise SpoolTrouble(f"cannot open the queue {self._path}: {cause}") from None
+            self._leasing = Leasing(self._reader, self._texts, self._files.folder, self._book, self._fellows)
+            self._desk.open()
+            self._connections = opened.pop_all()
+        self._lookout = Lookout(self._reader, self._clock, self._leasing, self._book, self._desk, self._fellows)
         return self
+
+    def _sweep(self, connection: sqlite3.Connection) -> None:
+        self._files.sweep(lambda name: listing.knows_file(connection, name))
 
     async def __aexit__(self, *exception: object) -> None:
         """Finish what is in line, then close."""
-        await asyncio.to_thread(self._writer.stop)
-        await asyncio.sleep(0)  # the last answers are told
-        self._questions.close()
-        self._texts.close()
-        self._reader.close()
+        await self._desk.close()
+        self._connections.close()
 
     # Coming in
 
@@ -162,12 +150,12 @@ class SqliteSpool:
             if isinstance(done, Failure):
                 if gathered.descriptor is not None:
                     self._files.remove(queue_id_of(key))
-                _give(answer, NotAccepted(done.reason, done.text))
+                give(answer, NotAccepted(done.reason, done.text))
                 return
-            self._came_in(fresh)
-            _give(answer, Accepted(queue_id_of(key), gathered.size_octets))
+            self._lookout.came_in(fresh)
+            give(answer, Accepted(queue_id_of(key), gathered.size_octets))
 
-        self._writer.submit(Job(change, tell))
+        self._desk.submit(Job(change, tell))
         return await answer
 
     def _arrival(self, submission: Submission, key: int, gathered: Gathered) -> tuple[Change, list[Candidate]]:
@@ -182,28 +170,6 @@ class SqliteSpool:
         contents = () if filed else ((key, gathered.octets),)
         fresh = [(due, key, row.number, row.domain) for _, row in recipients]
         return Change((message,), contents, recipients), fresh
-
-    def _came_in(self, candidates: Sequence[Candidate]) -> None:
-        if self._fellows is not None:
-            self._fellows.announce(candidates)
-        self._hear(candidates)
-
-    def _hear(self, candidates: Sequence[Candidate]) -> None:
-        """Mail has come in here, or at a fellow's."""
-        if not candidates:
-            self._leasing.begin_anew()
-            self._stirred.set()
-            return
-        if self._fellows is not None:
-            candidates = [candidate for candidate in candidates if not self._leasing.is_foreign(candidate[3])]
-            if not candidates:
-                return
-        due = candidates[0][0]
-        if due <= self._clock.wall_seconds():
-            self._leasing.add_fresh(candidates)
-        else:
-            self._leasing.add_later(due)
-        self._stirred.set()
 
     def _with_notice(self, notice: Notice | None) -> tuple[Change, list[Candidate]]:
         if notice is None:
@@ -226,11 +192,7 @@ class SqliteSpool:
         """Messages whose turn has come and that are not leased."""
         async with self._lease_lock:
             now = self._clock.wall_seconds()
-            if self._book.let_in(now):
-                self._leasing.begin_anew()
-            if self._must_begin_anew(now):
-                self._visited = self._writer.disturbed = False
-                self._leasing.begin_for_others(now)
+            self._lookout.look_back(now)
             wanted = Wanted(messages_limit, recipients_limit, passes_over, passes_over_sender, mailing_limit, share)
             try:
                 return tuple(await self._leasing.lease(wanted, now))
@@ -239,72 +201,12 @@ class SqliteSpool:
 
     def look_again(self) -> None:
         """What was passed over need not be any more."""
-        self._leasing.look_again()
-        self._stirred.set()
+        self._leasing.walk.look_again()
+        self._lookout.stir()
 
     async def wait(self, timeout_seconds: float) -> Stir:
         """Wait until there may be something new to lease, or an operator has asked for a flush, or the time is up."""
-        end = self._loop.time() + timeout_seconds
-        while True:
-            self._stirred.clear()
-            if timeout_seconds > 0:  # who has no time to wait has mail, and finds that of others by himself
-                await self._look_for_others()
-            stir = self._look()
-            left = end - self._loop.time()
-            if stir or left <= 0:
-                return stir
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, min(left, self._seconds_to_next_look()))):
-                    await self._stirred.wait()
-
-    def _seconds_to_next_look(self) -> float:
-        times = (self._leasing.next_look_seconds(), self._book.next_in_seconds())
-        now = self._clock.wall_seconds()
-        return min([POLL_SECONDS, *(time - now for time in times if time is not None)])
-
-    def _look(self) -> Stir:
-        """What there is, without waiting."""
-        stir = Stir.NOTHING
-        if self._asked_to_flush():
-            stir |= Stir.FLUSH
-        now = self._clock.wall_seconds()
-        next_in = self._book.next_in_seconds()
-        found = self._leasing.is_due(now) or (next_in is not None and next_in <= now)
-        if found or self._must_begin_anew(now):
-            stir |= Stir.MAIL
-        return stir
-
-    def _must_begin_anew(self, now_seconds: float) -> bool:
-        """Whether others have written, so that everything is to be looked at.
-
-        A process with fellows is told what they write, and asks for the marks of visitors only.
-        """
-        if self._fellows is None:
-            return self._writer.disturbed and self._leasing.may_begin_for_others(now_seconds)
-        return self._leasing.is_stale(now_seconds) or (self._visited and self._leasing.may_begin_for_others(now_seconds))
-
-    async def _look_for_others(self) -> None:
-        """Has anybody written, and was it somebody else?  The writer knows; a busy one finds out by itself."""
-        if self._fellows is not None:
-            return
-        try:
-            (version,) = self._reader.execute("PRAGMA data_version").fetchone()
-        except sqlite3.Error:
-            return
-        if version != self._version and self._loop.time() >= self._looked_seconds + POLL_SECONDS:
-            self._version, self._looked_seconds = version, self._loop.time()
-            await self._run(lambda connection: None)
-
-    def _asked_to_flush(self) -> bool:
-        """Whether there was a flush since the last look; visitors are noticed with it."""
-        try:
-            flushes, visits = self._reader.execute(sqlite_schema.MARKS).fetchone()
-        except sqlite3.Error:
-            return False
-        before, self._flushes = self._flushes, flushes
-        if visits != self._visits:
-            self._visits, self._visited = visits, True
-        return bool(flushes != before)
+        return await self._lookout.wait(timeout_seconds)
 
     def settle(self, lease: Lease, settlements: Collection[Settlement]) -> Awaitable[Committed]:
         """Record what is final."""
@@ -339,8 +241,8 @@ class SqliteSpool:
             if isinstance(done, Failure):
                 self._book.keep_out(key, numbers, not_before_seconds)
             elif self._book.give_back(key, numbers):
-                self._leasing.add_later(not_before_seconds)
-            self._stirred.set()
+                self._leasing.walk.add_later(not_before_seconds)
+            self._lookout.stir()
 
         return self._change(lease, Change(deferrals=deferrals), (), put_back)
 
@@ -372,11 +274,11 @@ class SqliteSpool:
         """Put recipients back untouched."""
         chosen = [one.number for one in lease.message.recipients] if numbers is None else numbers
         if self._book.give_back(key_of_lease(lease), chosen):
-            self._leasing.begin_anew()
-            self._stirred.set()
+            self._leasing.walk.begin_anew()
+            self._lookout.stir()
 
     def _then_came_in(self, fresh: list[Candidate]) -> Callable[[Done | Failure], None]:
-        return lambda done: self._came_in(fresh) if fresh and isinstance(done, Done) else None
+        return lambda done: self._lookout.came_in(fresh) if fresh and isinstance(done, Done) else None
 
     def _change(
         self,
@@ -393,63 +295,32 @@ class SqliteSpool:
             if leaving and isinstance(done, Done):
                 self._book.give_back(key, leaving)
                 if self._leasing.has_mailings:
-                    self._stirred.set()
+                    self._lookout.stir()
             if then is not None:
                 then(done)
             if isinstance(done, Failure):
-                _give(answer, Committed.FAILED)
+                give(answer, Committed.FAILED)
             else:
-                _give(answer, Committed.REMOVED if done is _REMOVED else Committed.DONE)
+                give(answer, Committed.REMOVED if done is REMOVED else Committed.DONE)
 
-        self._writer.submit(Job(change, tell))
+        self._desk.submit(Job(change, tell))
         return answer
-
-    # Answers of the writer
 
     def _remove_file(self, key: int) -> None:
         self._files.remove(queue_id_of(key))
-
-    def _finished(self, answers: Answers) -> None:
-        """In the writer's thread."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._tell, answers)
-
-    def _tell(self, answers: Answers) -> None:
-        claimed: set[int] = set()
-        told: list[tuple[Job, Any]] = []
-        for job, answer in reversed(answers):  # of the changes to a message, the last one has removed it
-            if isinstance(answer, Done) and answer.removed:
-                key = job.work.gone[0][0] if isinstance(job.work, Change) and job.work.gone else None
-                is_last = key in answer.removed and key not in claimed
-                if is_last and key is not None:
-                    claimed.add(key)
-                answer = _REMOVED if is_last else _DONE
-            told.append((job, answer))
-        for job, answer in reversed(told):
-            if isinstance(answer, Failure):
-                self._report(f"the queue cannot be written: {answer.text}")
-            job.tell(answer)
-
-    async def _run(self, action: Callable[[sqlite3.Connection], T]) -> T | Failure:
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        self._writer.submit(Job(Errand(action), lambda done: _give(answer, done)))
-        result: T | Failure = await answer
-        return result
 
     # Operating
 
     async def administer(self, order: Order, selection: Selection) -> int:
         """Carry out an operator's order."""
         now = self._clock.wall_seconds()
-        answer = await self._run(lambda connection: carry_out_order(connection, order, selection, now))
+        answer = await self._desk.run(lambda connection: carry_out_order(connection, order, selection, now))
         if isinstance(answer, Failure):
             raise SpoolTrouble(f"the queue cannot be written: {answer.text}")
         for message in answer.removed:
             if message.filed:
                 self._remove_file(message.key)
-        if self._fellows is not None:
-            self._fellows.announce(())
-        self._hear(())
+        self._lookout.came_in(())
         return answer.messages
 
     async def show(self, queue_id: str) -> StoredMessage | None:
@@ -470,8 +341,3 @@ class SqliteSpool:
         """Counts."""
         now = self._clock.wall_seconds()
         return await self._questions.ask(lambda connection: listing.count_messages(connection, now))
-
-
-def _give(answer: asyncio.Future[T], value: T) -> None:
-    if not answer.done():  # whoever asked may have been cancelled
-        answer.set_result(value)

@@ -46,6 +46,12 @@ CACHE_KIBIBYTES = 16 * 1024
 OLDEST_SQLITE = (3, 35, 0)
 """With UPDATE FROM and JSON."""
 
+MESSAGE_COLUMNS = "key, envelope, sender, arrival, expires, size, total, held, filed"
+"""In the order of `rows.MessageRow`."""
+
+RECIPIENT_COLUMNS = "message, number, address, domain, due, owed, attempts, latest, latest_at, doubt, doubt_at, warned"
+"""The key of the message, and then in the order of `rows.RecipientRow`."""
+
 SCHEMA = f"""
 CREATE TABLE message (
     key INTEGER PRIMARY KEY, envelope TEXT NOT NULL, sender TEXT NOT NULL, arrival REAL NOT NULL, expires REAL NOT NULL,
