@@ -424,9 +424,34 @@ def test_many_errors_are_answered_slowly_and_then_not_at_all() -> None:
 
 def test_junk_commands_are_errors_in_the_end() -> None:
     talk = Talk(TERMS._replace(junk_command_limit=5, hard_error_limit=8, error_sleep_seconds=0))
-    talk.say(*["NOOP"] * 20)
-    talk.say("X")
+    assert talk.say(*["NOOP"] * 50) == ["250 2.0.0 Ok"] * 14 + ["421 4.7.0 node.example Error: too many errors"]
     assert talk.door.is_closed
+
+
+def test_errors_are_forgiven_when_a_message_was_taken() -> None:
+    talk = Talk(TERMS._replace(junk_command_limit=3, hard_error_limit=4, error_sleep_seconds=0))
+    for _ in range(5):
+        assert codes(talk.say("RSET", "RSET", "X", "X")) == ["250", "250", "500", "500"]
+        assert codes(talk.send(TEXT)) == ["250"]
+    assert talk.conversation.tally.tell() == (
+        " ehlo=5 mail=5 rcpt=5 data=5 rset=10 unknown=0/10 commands=30/40"
+    )
+
+
+def test_lines_that_are_too_long_are_borne_with_as_other_errors() -> None:
+    talk = Talk(TERMS._replace(hard_error_limit=3, error_sleep_seconds=0))
+    assert codes(talk.feed((b"x" * 4000 + b"\r\n") * 1000)) == ["500", "500", "500", "421"]
+
+
+def test_the_tally_tells_what_was_done_of_what_was_said() -> None:
+    talk = Talk(LOGINS)
+    talk.say("EHLO me", "AUTH PLAIN AGpvZQB4")
+    talk.conversation.admit(False)
+    talk.say("AUTH LOGIN", "*", "GARBAGE", "", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "RCPT TO:<>", "DATA", "half")
+    talk.conversation.lose()
+    assert talk.conversation.tally.tell() == (
+        " ehlo=1 auth=0/2 mail=1 rcpt=1/2 data=0/1 unknown=0/2 commands=3/9"
+    )
 
 
 def test_a_browser_is_shown_the_door() -> None:

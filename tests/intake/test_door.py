@@ -148,6 +148,6 @@ def test_shutting_is_announced_and_a_client_that_goes_is_forgotten() -> None:
         assert wire.written.endswith(b"421 4.3.2 node.example Service shutting down\r\n")
         door.connection_lost(None)
         door.connection_lost(None)
-        assert told[-1] == "disconnect from unknown[192.0.2.7] ehlo=1 mail=1 rcpt=1 data=1 commands=4"
+        assert told[-1] == "disconnect from unknown[192.0.2.7] ehlo=1 mail=1 rcpt=1 data=0/1 commands=3/4"
 
     in_loop(body)

@@ -109,6 +109,25 @@ def test_strangers_do_not_relay() -> None:
         assert client.rcpt("c@d.example") == (554, b"5.7.1 <c@d.example>: Relay access denied")
 
 
+def test_a_name_that_is_none_is_told() -> None:
+    with pytest.raises(WrongConfiguration, match=r"intake_smtp_listen = a\.\.b:2525: cannot listen there: that is no name"):
+        Intake(make_settings("intake_smtp_listen=a..b:2525"), lambda line: None)
+
+
+def test_who_listens_at_a_socket_and_has_no_time_is_there_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailrider.intake.listener.TRIAL_SECONDS", 0.01)
+    path = tmp_path / "smtp"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(path))
+        busy.listen(0)
+        first.connect(str(path))  # the one that may wait
+        with pytest.raises(WrongConfiguration, match="cannot listen there"):
+            Intake(make_settings(f"intake_smtp_listen=unix:{path}"), lambda line: None)
+    assert path.exists()
+
+
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 @pytest.mark.parameter(
     "smtpd_tls_security_level",
@@ -119,7 +138,10 @@ def test_strangers_do_not_relay() -> None:
     "smtpd_tls_received_header",
 )
 def test_tls_and_logins(tmp_path: Path, kind: str) -> None:
-    loop = asyncio.new_event_loop() if kind == "asyncio" else pytest.importorskip("uvloop").new_event_loop()
+    if kind == "uvloop":
+        loop = pytest.importorskip("uvloop", reason="the package uvloop is not installed").new_event_loop()
+    else:
+        loop = asyncio.new_event_loop()
     pem = make_self_signed("node.example", ["node.example"]).write(tmp_path, "node")
     secret = hash_password("geheim", iterations=1000)
     given = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,27 @@ def test_plain_values() -> None:
     assert not passwords.check("joe", "Secret")
     assert not passwords.check("ann", "secret")
     assert not passwords.check("ann", "")
+
+
+def test_a_name_that_is_not_there_costs_what_a_name_that_is_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+    derive = hashlib.pbkdf2_hmac
+
+    def count(digest: str, password: bytes, salt: bytes, iterations: int) -> bytes:
+        rounds.append(iterations)
+        return derive(digest, password, salt, iterations)
+
+    table = {"joe": hash_password("secret", iterations=3), "old": "in clear"}
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", count)
+    passwords = Passwords(table.get)
+    assert not passwords.check("ann", "secret")
+    assert rounds == [], "no name has been found yet"
+    assert passwords.check("joe", "secret")
+    assert not passwords.check("ann", "secret")
+    assert rounds == [3, 3]
+    assert passwords.check("old", "in clear")
+    assert not passwords.check("ann", "secret")
+    assert rounds == [3, 3]
 
 
 def test_two_hashes_of_one_password_differ() -> None:

@@ -208,11 +208,23 @@ def make_tls(settings: Settings) -> ssl.SSLContext | None:
             f"smtpd_tls_security_level = {level}: smtpd_tls_chain_files must name a certificate and its key"
         )
     for certificate, key in chains:
-        try:
-            context.load_cert_chain(certificate, key)
-        except (OSError, ssl.SSLError) as cause:
-            raise WrongConfiguration(f"smtpd_tls: cannot load {certificate}: {cause}") from None
+        _load_chain(context, certificate, key)
     return context
+
+
+def _load_chain(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    shown = f"the certificate in {certificate} and the key in {key or certificate}"
+    try:
+        for path in (certificate, key or certificate):
+            with open(path, "rb"):
+                pass  # OpenSSL does not say which file it could not open
+        context.load_cert_chain(certificate, key, password=lambda: "")  # nobody is there to be asked
+    except ssl.SSLError as cause:
+        reason = cause.reason.lower().replace("_", " ") if cause.reason else "expected PEM without a passphrase"
+        raise WrongConfiguration(f"smtpd_tls: cannot use {shown}: {reason}") from None
+    except (OSError, ValueError) as cause:
+        told = cause.strerror if isinstance(cause, OSError) else cause
+        raise WrongConfiguration(f"smtpd_tls: cannot read {path}: {told}") from None
 
 
 def _set_versions(context: ssl.SSLContext, settings: Settings) -> None:

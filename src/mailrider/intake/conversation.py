@@ -11,10 +11,13 @@ for strangers, whatever the recipient); a client that sends anything behind STAR
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailrider.intake import extensions, login
 from mailrider.intake.envelope import Transaction
 from mailrider.intake.exchange import Exchange, Mode
 from mailrider.intake.syntax import Offer, Wrong, show
+from mailrider.intake.tally import UNKNOWN
 from mailrider.intake.terms import TlsFacts
 
 BDAT_LIMIT_DIGITS = 18
@@ -22,12 +25,9 @@ BDAT_LIMIT_DIGITS = 18
 FORBIDDEN = frozenset({"CONNECT", "GET", "POST"})
 """Who says so is a web browser in the hands of somebody else (`smtpd_forbidden_commands`)."""
 
-JUNK = frozenset({"EHLO", "HELO", "LHLO", "NOOP", "RSET", "VRFY", "HELP"})
-"""Commands that bring no mail nearer; `smtpd_junk_command_limit`."""
-
 
 class Conversation(Exchange):
-    """One connection.  `counts` are the commands that were said, as the log tells them at the end."""
+    """One connection."""
 
     # What the door answers
 
@@ -67,24 +67,26 @@ class Conversation(Exchange):
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
+            self.tally.begin(UNKNOWN)
             self._refuse("500 5.5.2 Error: bad UTF-8 syntax")
             return
         verb, _, _ = text.partition(" ")
         verb = verb.upper().rstrip()
         rest = text[len(verb) :].rstrip()
+        act = _COMMANDS.get(verb)
+        self._last_verb = verb if act is not None else "UNKNOWN"
+        self.tally.begin(self._last_verb.lower())
         if verb in FORBIDDEN:
             self._door.tell(f"warning: non-SMTP command from {self._client.shown}: {show(text)}")
+            self.tally.fail()
             self._hang_up("221 2.7.0 Error: I can break rules, too. Goodbye.")
-            return
-        if not verb:
+        elif not verb:
             self._refuse("500 5.5.2 Error: bad syntax")
-            return
-        act = _COMMANDS.get(verb)
-        self.counts[verb.lower() if act is not None else "unknown"] += 1
-        self._last_verb = verb if act is not None else "UNKNOWN"
-        if verb in JUNK:
-            self._junk += 1
-            self._errors += self._junk > self._terms.junk_command_limit
+        else:
+            self._act(verb, act, rest)
+            self.tally.end()
+
+    def _act(self, verb: str, act: Callable[[Conversation, str], None] | None, rest: str) -> None:
         if act is None or (verb in _GREETINGS and verb not in self._greetings):
             self._refuse("500 5.5.2 Error: command not recognized")
         elif self._terms.needs_tls and self._tls is None and verb not in _BEFORE_TLS:
@@ -176,6 +178,7 @@ class Conversation(Exchange):
         is_last = len(words) == 2 and words[1].upper() == "LAST"
         size = words[0] if words else ""
         if not size.isascii() or not size.isdigit() or len(size) > BDAT_LIMIT_DIGITS or len(words) != 1 + is_last:
+            self.tally.fail()
             self._hang_up("521 5.5.4 Syntax: BDAT count [LAST]")  # what follows cannot be told from commands
             return
         if self._message is None:

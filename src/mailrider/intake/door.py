@@ -160,9 +160,7 @@ class SmtpDoor(asyncio.Protocol):
                 conversation.history.reason = LOST
         if conversation.history is not None:
             conversation.history.end()
-        counts = conversation.counts
-        said = "".join(f" {verb}={count}" for verb, count in counts.items())
-        self._facilities.tell(f"disconnect from {self._shown}{said} commands={counts.total()}")
+        self._facilities.tell(f"disconnect from {self._shown}{conversation.tally.tell()}")
 
     # The beginning
 
@@ -281,6 +279,9 @@ class SmtpDoor(asyncio.Protocol):
                 answer = await asyncio.to_thread(passwords.check, name, password)
             except MailriderError as trouble:
                 self._facilities.tell(f"warning: {trouble}")
+                answer = None
+            except Exception as fault:  # the client would wait for ever
+                self._facilities.tell(f"warning: intake_password_maps: {fault!r}")
                 answer = None
         assert self._conversation is not None
         self._conversation.admit(answer)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections import Counter
 
 from mailrider.intake import extensions, login
 from mailrider.intake.envelope import Transaction
 from mailrider.intake.heading import Heading
 from mailrider.intake.history import ERROR_LIMIT, History
 from mailrider.intake.message import IncomingMessage, Limits, Sink
+from mailrider.intake.syntax import Wrong
+from mailrider.intake.tally import Tally
 from mailrider.intake.terms import Client, Door, Terms, TlsFacts, Verdict
 from mailrider.model.request import Transport
 
@@ -32,8 +33,12 @@ class Mode(enum.Enum):
     OVER = 6
 
 
+_UNFINISHED = frozenset({Mode.DATA, Mode.CHUNK, Mode.LOGIN, Mode.BUSY})
+"""The command that has begun waits for more, or for the door."""
+
+
 class Exchange(ABC):
-    """One connection, for whatever is said on it."""
+    """One connection, for whatever is said on it.  `tally` is what was said, as the log tells it at the end."""
 
     def __init__(self, terms: Terms, client: Client, door: Door, transport: Transport = Transport.SMTP) -> None:
         self._terms = terms
@@ -56,11 +61,9 @@ class Exchange(ABC):
         self._chunk_octets = 0
         self._drops_line = False
         self._last_verb = "CONNECT"
-        self._errors = 0
-        self._junk = 0
         self._owed = ""
         self._dying = ""
-        self.counts: Counter[str] = Counter()
+        self.tally = Tally(terms.junk_command_limit)
         self.history: History | None = None  # kept where the postmaster may want it
 
     # What the caller says
@@ -100,11 +103,13 @@ class Exchange(ABC):
         if self.is_busy and self._message is not None:
             self._dying = reply
             return
+        self._note_unfinished()
         self._drop_message()
         self._hang_up(reply)
 
     def lose(self) -> str:
         """The client has gone; what it was at, for the log."""
+        self._note_unfinished()
         was_busy = self.is_busy
         self._mode = Mode.OVER
         message, self._message = self._message, None
@@ -112,6 +117,10 @@ class Exchange(ABC):
             message.refuse("lost")
         self._input = b""
         return "END-OF-MESSAGE" if message is not None and was_busy else self._last_verb
+
+    def _note_unfinished(self) -> None:
+        if self._mode in _UNFINISHED:
+            self.tally.fail()
 
     # What the door answers
 
@@ -152,6 +161,8 @@ class Exchange(ABC):
     def _work(self) -> None:
         while True:
             match self._mode:
+                case Mode.COMMANDS if self.tally.errors >= self._terms.hard_error_limit:
+                    self._give_up()
                 case Mode.COMMANDS | Mode.LOGIN:
                     line = self._take_line()
                     if line is None:
@@ -165,7 +176,8 @@ class Exchange(ABC):
                     break
         self._flush()
 
-    def _take_line(self) -> bytes | None:
+    def _take_line(self) -> bytes | Wrong | None:
+        """The next line, what is wrong with it, or None where it has not come."""
         limit = LOGIN_LINE_OCTETS if self._mode is Mode.LOGIN else self._terms.line_length_limit
         end = self._input.find(b"\n")
         if end < 0:
@@ -176,15 +188,17 @@ class Exchange(ABC):
         line, self._input = self._input[:end], self._input[end + 1 :]
         if self._drops_line or len(line) > limit + 1:
             self._drops_line = False
-            self._mode = Mode.COMMANDS
-            self._refuse(f"500 5.5.2 {self._terms.host_name} Error: command too long")
-            return self._take_line() if self._mode is Mode.COMMANDS else None  # as often as errors are borne with
+            return Wrong(f"500 5.5.2 {self._terms.host_name} Error: command too long")
         if self._terms.refuses_bare_lf and not self._client.may_send_bare_lf and not line.endswith(b"\r"):
             self._hang_up(f"{self._terms.bare_lf_code} 5.5.2 {self._terms.host_name} Error: bare <LF> received")
             return None
         return line.rstrip(b"\r")
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes | Wrong) -> None:
+        if isinstance(line, Wrong):
+            self._mode = Mode.COMMANDS
+            self._refuse(line.reply)
+            return
         if self.history is not None:
             self.history.heard(line, secret=self._mode is Mode.LOGIN)
         if self._mode is Mode.LOGIN:
@@ -212,6 +226,7 @@ class Exchange(ABC):
         if self._chunk_is_last:
             self._finish_message()
         elif self._message.refusal:
+            self.tally.fail()
             self._reply(self._message.refusal)
         else:
             self._reply(f"250 2.0.0 Ok: {self._chunk_octets} bytes")
@@ -264,8 +279,10 @@ class Exchange(ABC):
 
     def _end_message(self, reply: str) -> None:
         """The reply to the end of a message; in LMTP one for each recipient (RFC 2033 §4.2)."""
-        if not reply.startswith("2"):
-            self._errors += 1
+        if reply.startswith("2"):
+            self.tally.forgive()
+        else:
+            self.tally.err()
             if self.history is not None:
                 self.history.blame(reply, of_message=True)
             self._door.tell(f"NOQUEUE: reject: END-OF-MESSAGE from {self._client.shown}: {reply}; proto={self._protocol}")
@@ -295,22 +312,23 @@ class Exchange(ABC):
 
     def _refuse(self, reply: str) -> None:
         """A reply to a fault of the client; who makes many is answered slowly, who makes more is not answered."""
-        self._errors += 1
+        self.tally.err()
         if self.history is not None:
             self.history.blame(reply)
-        if self._errors >= self._terms.hard_error_limit:
-            if self.history is not None:
-                self.history.reason = ERROR_LIMIT
-            self._reply(reply)
-            self._drop_message()
-            self._hang_up(f"421 4.7.0 {self._terms.host_name} Error: too many errors")
-        elif self._errors > self._terms.soft_error_limit and self._terms.error_sleep_seconds:
+        is_last = self.tally.errors >= self._terms.hard_error_limit
+        if self.tally.errors > self._terms.soft_error_limit and self._terms.error_sleep_seconds and not is_last:
             self._owed = reply
             self._flush()
             self._mode = Mode.BUSY
             self._door.pause(self._terms.error_sleep_seconds)
         else:
             self._reply(reply)
+
+    def _give_up(self) -> None:
+        if self.history is not None:
+            self.history.reason = ERROR_LIMIT
+        self._drop_message()
+        self._hang_up(f"421 4.7.0 {self._terms.host_name} Error: too many errors")
 
     def _hang_up(self, reply: str) -> None:
         self._reply(reply)

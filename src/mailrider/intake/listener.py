@@ -28,6 +28,9 @@ SOCKET_MODE = 0o666
 
 LOOK_SECONDS = 1.0
 
+TRIAL_SECONDS = 1.0
+"""How long somebody who listens at a socket may take to show it; connecting waits where he has too much to do."""
+
 
 class Place(NamedTuple):
     """`path` for a unix socket; else `host` and `port`."""
@@ -63,6 +66,8 @@ def bind(place: Place, transport: Transport, parameter: str) -> list[Bound]:
         return bound
     except OSError as cause:
         raise WrongConfiguration(f"{parameter} = {place}: cannot listen there: {cause.strerror or cause}") from None
+    except UnicodeError:
+        raise WrongConfiguration(f"{parameter} = {place}: cannot listen there: that is no name of a host") from None
 
 
 def _bind_inet(family: int, address: object) -> socket.socket:
@@ -103,6 +108,7 @@ def _remove_left_over(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        trial.settimeout(TRIAL_SECONDS)
         try:
             trial.connect(path)
         except ConnectionRefusedError:

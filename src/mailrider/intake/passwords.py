@@ -2,7 +2,8 @@
 
 A value is the password itself, or `{PBKDF2-SHA256}iterations:salt:key` with salt and key in base64, which `hash_password`
 makes.
-Comparing takes the same time whatever is wrong; a name that is not there costs as much as one that is.
+Comparing takes the same time whatever is wrong.  A name that is not there costs as much as the latest one that was, so that
+the time does not tell which names there are; in a table that holds both kinds of value it tells which kind.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ITERATIONS_LIMIT = 10_000_000
 
 SALT_OCTETS = 16
 _NOBODY = "\0"
+_NO_SALT = bytes(SALT_OCTETS)
 
 
 def hash_password(password: str, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
@@ -45,8 +47,8 @@ def agrees(password: str, value: str) -> bool:
     if not value.startswith(SCHEME):
         raise TableTrouble("intake_password_maps: a value begins with a scheme that is not known")
     try:
-        iterations_text, salt, key = value[len(SCHEME) :].split(":")
-        iterations = int(iterations_text)
+        _, salt, key = value[len(SCHEME) :].split(":")
+        iterations = count_iterations(value)
         if not 0 < iterations <= ITERATIONS_LIMIT:
             raise ValueError
         derived = _derive(password, base64.b64decode(salt, validate=True), iterations)
@@ -55,16 +57,26 @@ def agrees(password: str, value: str) -> bool:
         raise TableTrouble("intake_password_maps: a value is damaged") from None
 
 
+def count_iterations(value: str) -> int:
+    """How many rounds a sound value takes; 0 for a password in clear.  Raises `ValueError` where no number stands there."""
+    return int(value[len(SCHEME) :].partition(":")[0]) if value.startswith(SCHEME) else 0
+
+
 class Passwords:
     """The table, open.  `find` may block and raise `TableTrouble`; so may `check`, which belongs into a thread."""
 
     def __init__(self, find: Callable[[str], str | None]) -> None:
         self._find = find
+        self._usual_iterations = 0
 
     def check(self, name: str, password: str) -> bool:
         """Whether somebody of this name has this password."""
         value = self._find(name)
         if value is None:
+            if self._usual_iterations:
+                _derive(password, _NO_SALT, self._usual_iterations)
             hmac.compare_digest(password.encode("utf-8"), _NOBODY.encode())
             return False
-        return agrees(password, value)
+        answer = agrees(password, value)
+        self._usual_iterations = count_iterations(value)
+        return answer
