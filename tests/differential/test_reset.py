@@ -11,7 +11,7 @@ import pytest
 
 from mailrider.net.stream import SocketStream
 
-uvloop = pytest.importorskip("uvloop")
+uvloop = pytest.importorskip("uvloop", reason="the package uvloop is not installed")
 PATIENCE_SECONDS = 90.0
 
 

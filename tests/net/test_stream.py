@@ -100,7 +100,7 @@ class OnUvloop:
     """The same on the event loop that the command uses, where the platform has it."""
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
-        uvloop = pytest.importorskip("uvloop")
+        uvloop = pytest.importorskip("uvloop", reason="the package uvloop is not installed")
 
         async def bounded() -> None:
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -53,7 +53,7 @@ def test_a_sink_counts_what_it_takes() -> None:
 
 
 def test_a_sink_runs_on_uvloop() -> None:
-    uvloop = pytest.importorskip("uvloop")
+    uvloop = pytest.importorskip("uvloop", reason="the package uvloop is not installed")
     sink = CountingSink()
     say(sink, ENVELOPE + b"DATA\r\ntext\r\n.\r\n" + QUIT, loop=uvloop.new_event_loop)
     assert (sink.messages, sink.recipients) == (1, 2)
@@ -105,7 +105,7 @@ def test_no_cut_makes_a_sink_lose_count(contents: list[list[bytes]], data: st.Da
 
 @pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
 def test_a_sink_speaks_tls_and_counts_sessions_that_were_resumed(tmp_path: Path, loop_name: str) -> None:
-    loop = None if loop_name == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    loop = None if loop_name == "asyncio" else pytest.importorskip("uvloop", reason="the package uvloop is not installed").new_event_loop
     root = make_root()
     context = root.issue("sink", ["sink.example.test"]).server_context(tmp_path)
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # which gives its session to the client within the handshake
