@@ -105,7 +105,9 @@ def test_no_cut_makes_a_sink_lose_count(contents: list[list[bytes]], data: st.Da
 
 @pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
 def test_a_sink_speaks_tls_and_counts_sessions_that_were_resumed(tmp_path: Path, loop_name: str) -> None:
-    loop = None if loop_name == "asyncio" else pytest.importorskip("uvloop", reason="the package uvloop is not installed").new_event_loop
+    loop = None
+    if loop_name == "uvloop":
+        loop = pytest.importorskip("uvloop", reason="the package uvloop is not installed").new_event_loop
     root = make_root()
     context = root.issue("sink", ["sink.example.test"]).server_context(tmp_path)
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # which gives its session to the client within the handshake
