@@ -1,12 +1,21 @@
-"""A message of the spool in memory, its text, and when its recipients are due."""
+"""What the spool in memory keeps of a message, and what is said and ordered of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
 
 from mailrider.errors import ContentUnreadable
-from mailrider.spool.spool import OpenRecipient, StoredMessage, Submission
+from mailrider.spool.rows import domain_of
+from mailrider.spool.spool import (
+    HELD_SECONDS,
+    DomainCount,
+    OpenRecipient,
+    Order,
+    Selection,
+    Stats,
+    StoredMessage,
+    Submission,
+)
 
 
 class KeptContent:
@@ -59,10 +68,56 @@ class Kept:
             self.on_hold,
         )
 
+    def is_chosen(self, selection: Selection, queue_id: str) -> bool:
+        """Whether a selection is for this message, whose id is `queue_id`."""
+        if not selection.queue_ids and selection.domain is None and selection.sender is None:
+            return selection.everything
+        if selection.queue_ids and queue_id not in selection.queue_ids:
+            return False
+        if selection.sender is not None and self.submission.envelope.sender != selection.sender:
+            return False
+        wanted = selection.domain
+        return wanted is None or any(domain_of(one.recipient.address) == wanted.lower() for one in self.recipients.values())
 
-class Turn(NamedTuple):
-    """When a recipient is due; out of date where the recipient says another time."""
+    def is_concerned(self, order: Order) -> bool:
+        """Whether an order changes anything."""
+        if order in (Order.HOLD, Order.FLUSH):
+            return not self.on_hold
+        return self.on_hold or order is not Order.RELEASE
 
-    due_seconds: float
-    key: int
-    number: int
+    def obey(self, order: Order, now_seconds: float) -> None:
+        """Carry out an order, which is not `DELETE`."""
+        self.on_hold = order is Order.HOLD
+        for number, one in self.recipients.items():
+            due = HELD_SECONDS if order is Order.HOLD else min(one.not_before_seconds, now_seconds)
+            if order is Order.REQUEUE:
+                one = OpenRecipient(number, one.recipient, latest=one.latest if one.owed else None, owed=one.owed)
+            self.recipients[number] = one._replace(not_before_seconds=due)
+
+
+def count_messages(messages: Collection[Kept], now_seconds: float) -> Stats:
+    """All counts."""
+    domains: dict[str, DomainCount] = {}
+    due = deferred = 0
+    for kept in messages:
+        for one in kept.recipients.values():
+            domain = domain_of(one.recipient.address)
+            before = domains.get(domain, DomainCount(domain, 0, HELD_SECONDS, HELD_SECONDS))
+            domains[domain] = DomainCount(
+                domain,
+                before.recipients + 1,
+                min(before.oldest_arrival_seconds, kept.arrival_seconds),
+                min(before.next_due_seconds, one.not_before_seconds),
+            )
+            due += one.not_before_seconds <= now_seconds
+            deferred += now_seconds < one.not_before_seconds < HELD_SECONDS
+    return Stats(
+        len(messages),
+        sum(len(kept.octets) for kept in messages),
+        sum(count.recipients for count in domains.values()),
+        due,
+        deferred,
+        sum(kept.on_hold for kept in messages),
+        min((kept.arrival_seconds for kept in messages), default=0.0),
+        tuple(sorted(domains.values(), key=lambda count: (-count.recipients, count.domain))),
+    )

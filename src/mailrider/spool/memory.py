@@ -9,7 +9,6 @@ What can go wrong: `limit_octets` of text is there already; `accept` then answer
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection
 from typing import Self
 
@@ -17,7 +16,7 @@ from mailrider.clock import Clock
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import Content
 from mailrider.spool.arrival import key_for, times_of
-from mailrider.spool.kept import Kept, KeptContent, Turn
+from mailrider.spool.kept import Kept, KeptContent, count_messages
 from mailrider.spool.leases import LeaseBook
 from mailrider.spool.queue_id import QueueIds, key_of, queue_id_of
 from mailrider.spool.rows import domain_of
@@ -27,11 +26,9 @@ from mailrider.spool.spool import (
     LEASED_MESSAGES_LIMIT,
     LEASED_RECIPIENTS_LIMIT,
     LISTED_LIMIT,
-    PASSED_OVER_SECONDS,
     Accepted,
     Chunks,
     Committed,
-    DomainCount,
     InDoubt,
     Lease,
     NotAccepted,
@@ -48,6 +45,7 @@ from mailrider.spool.spool import (
     Submission,
     Unaccepted,
 )
+from mailrider.spool.turns import Turn, Turns
 
 LIMIT_OCTETS = 1024 * 1024 * 1024
 """How much text is kept unless told otherwise."""
@@ -62,9 +60,7 @@ class MemorySpool:
         self._octets = 0
         self._ids = QueueIds(clock.wall_seconds)
         self._kept: dict[int, Kept] = {}
-        self._turns: list[Turn] = []
-        self._passed_over: list[Turn] = []
-        self._again_seconds = HELD_SECONDS  # when those that were passed over are looked at again
+        self._turns = Turns()
         self._book = LeaseBook()
         self._share: Share | None = None
         self._mailings: set[int] = set()  # messages with more recipients than may be leased
@@ -75,13 +71,11 @@ class MemorySpool:
     async def __aenter__(self) -> Self:
         """Nothing to open.  What was leased by the one who closed it last is handed out again."""
         self._book = LeaseBook()
-        self._turns = [
+        self._turns = Turns(
             Turn(one.not_before_seconds, key, one.number)
             for key, kept in self._kept.items()
             for one in kept.recipients.values()
-        ]
-        self._passed_over.clear()
-        heapq.heapify(self._turns)
+        )
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -110,7 +104,7 @@ class MemorySpool:
             self._wait_for(key, number, due)
 
     def _wait_for(self, key: int, number: int, due_seconds: float) -> None:
-        heapq.heappush(self._turns, Turn(due_seconds, key, number))
+        self._turns.add(key, number, due_seconds)
         self._stirred.set()
 
     async def lease(
@@ -128,26 +122,23 @@ class MemorySpool:
         self._mailing_limit = mailing_limit
         if share is not self._share:
             self._share = share
-            self._look_at_all()
-        elif now >= self._again_seconds:
-            self._look_at_all()
+            self._turns.look_again()
+        self._turns.look_in_time(now)
         found: dict[int, list[OpenRecipient]] = {}
         count = 0
-        while self._turns and self._turns[0].due_seconds <= now and count < recipients_limit:
-            turn = self._turns[0]
+        while count < recipients_limit and (turn := self._turns.take(now)) is not None:
             if turn.key not in found and len(found) >= messages_limit:
+                self._turns.put_back(turn)
                 break
-            heapq.heappop(self._turns)
             one = self._whose(turn)
             if one is None:
                 continue
             if share is not None and not self._is_ours(share, turn.key, one):
-                self._passed_over.append(turn)
+                self._turns.leave(turn)
             elif passes_over is not None and self._is_passed_over(passes_over, passes_over_sender, turn.key, one):
-                self._passed_over.append(turn)
-                self._again_seconds = min(self._again_seconds, now + PASSED_OVER_SECONDS)
+                self._turns.pass_over(turn, now)
             elif mailing_limit and self._book.count(turn.key) >= mailing_limit:
-                self._passed_over.append(turn)
+                self._turns.leave(turn)
                 self._mailings.add(turn.key)
             elif self._book.take(turn.key, turn.number):
                 found.setdefault(turn.key, []).append(one)
@@ -170,7 +161,7 @@ class MemorySpool:
 
     def look_again(self) -> None:
         """What was passed over need not be any more."""
-        self._look_at_all()
+        self._turns.look_again()
         self._stirred.set()
 
     def _give_back(self, key: int, numbers: Collection[int]) -> bool:
@@ -179,12 +170,6 @@ class MemorySpool:
             self._mailings.discard(key)
             self.look_again()
         return was_out
-
-    def _look_at_all(self) -> None:
-        for turn in self._passed_over:
-            heapq.heappush(self._turns, turn)
-        self._passed_over.clear()
-        self._again_seconds = HELD_SECONDS
 
     def _is_ours(self, share: Share, key: int, one: OpenRecipient) -> bool:
         known = share.has_domain(domain_of(one.recipient.address))
@@ -210,7 +195,7 @@ class MemorySpool:
         while True:
             self._stirred.clear()
             now = self._clock.wall_seconds()
-            next_seconds = min(self._turns[0].due_seconds if self._turns else HELD_SECONDS, self._again_seconds)
+            next_seconds = self._turns.next_seconds()
             stir = Stir.MAIL if next_seconds <= now else Stir.NOTHING
             if self._flushed:
                 self._flushed = False
@@ -330,42 +315,20 @@ class MemorySpool:
     async def administer(self, order: Order, selection: Selection) -> int:
         """Carry out an operator's order."""
         now = self._clock.wall_seconds()
-        keys = [key for key in self._kept if self._is_chosen(key, selection) and self._concerns(order, key)]
+        keys = [key for key in self._kept if self._is_chosen(key, selection) and self._kept[key].is_concerned(order)]
         for key in keys:
             if order is Order.DELETE:
                 self._forget(key)
             else:
-                self._carry_out(order, key, now)
+                self._kept[key].obey(order, now)
+                for one in self._kept[key].recipients.values():
+                    self._wait_for(key, one.number, one.not_before_seconds)
         self._flushed |= order is Order.FLUSH
         self._stirred.set()
         return len(keys)
 
-    def _concerns(self, order: Order, key: int) -> bool:
-        on_hold = self._kept[key].on_hold
-        if order in (Order.HOLD, Order.FLUSH):
-            return not on_hold
-        return on_hold or order is not Order.RELEASE
-
-    def _carry_out(self, order: Order, key: int, now_seconds: float) -> None:
-        kept = self._kept[key]
-        kept.on_hold = order is Order.HOLD
-        for number, one in kept.recipients.items():
-            due = HELD_SECONDS if order is Order.HOLD else min(one.not_before_seconds, now_seconds)
-            if order is Order.REQUEUE:
-                one = OpenRecipient(number, one.recipient, latest=one.latest if one.owed else None, owed=one.owed)
-            kept.recipients[number] = one._replace(not_before_seconds=due)
-            self._wait_for(key, number, due)
-
     def _is_chosen(self, key: int, selection: Selection) -> bool:
-        kept = self._kept[key]
-        if not selection.queue_ids and selection.domain is None and selection.sender is None:
-            return selection.everything
-        if selection.queue_ids and queue_id_of(key) not in selection.queue_ids:
-            return False
-        if selection.sender is not None and kept.submission.envelope.sender != selection.sender:
-            return False
-        wanted = selection.domain
-        return wanted is None or any(domain_of(one.recipient.address) == wanted.lower() for one in kept.recipients.values())
+        return self._kept[key].is_chosen(selection, queue_id_of(key))
 
     async def show(self, queue_id: str) -> StoredMessage | None:
         """One message with all its recipients, or None."""
@@ -387,31 +350,7 @@ class MemorySpool:
 
     async def stats(self) -> Stats:
         """Counts."""
-        now = self._clock.wall_seconds()
-        domains: dict[str, DomainCount] = {}
-        times = [0, 0]
-        for kept in self._kept.values():
-            for one in kept.recipients.values():
-                domain = domain_of(one.recipient.address)
-                before = domains.get(domain, DomainCount(domain, 0, HELD_SECONDS, HELD_SECONDS))
-                domains[domain] = DomainCount(
-                    domain,
-                    before.recipients + 1,
-                    min(before.oldest_arrival_seconds, kept.arrival_seconds),
-                    min(before.next_due_seconds, one.not_before_seconds),
-                )
-                if one.not_before_seconds < HELD_SECONDS:
-                    times[one.not_before_seconds > now] += 1
-        return Stats(
-            len(self._kept),
-            self._octets,
-            sum(count.recipients for count in domains.values()),
-            times[0],
-            times[1],
-            sum(kept.on_hold for kept in self._kept.values()),
-            min((kept.arrival_seconds for kept in self._kept.values()), default=0.0),
-            tuple(sorted(domains.values(), key=lambda count: (-count.recipients, count.domain))),
-        )
+        return count_messages(self._kept.values(), self._clock.wall_seconds())
 
 
 async def _join(content: Chunks) -> bytes:
