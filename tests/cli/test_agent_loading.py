@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mailrider
 from mailrider.cli import agent_loading
+from mailrider.machine import read_settings
 
 SOURCE = Path(mailrider.__file__).parent
 ROOMS = ("attributes", "content", "delivery", "model", "net", "postfix", "resolver", "route", "sasl", "smtp", "tls", "trust")
@@ -42,3 +43,11 @@ def test_nothing_is_imported_too_late() -> None:
         if name not in covered and name.partition(".")[0] not in covered
     }
     assert not missing
+
+
+def test_what_master_cf_says_counts_too(tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("myhostname = mail.example.com\n")
+    (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o smtp_tls_security_level=may\n")
+    assert [entry.name for entry in agent_loading.list_entries(read_settings(tmp_path))] == [
+        "myhostname", "smtp_tls_security_level"
+    ]  # fmt: skip

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from mailrider.cli import demonstration
-from mailrider.cli.demonstration import DOMAIN, MAILBOXES, Job, Report, Row, demonstrate, make_jobs, run_loop
+from mailrider.cli.demonstration import DOMAIN, MAILBOXES, Job, Report, Row, demonstrate, make_jobs
+from mailrider.cli.event_loop import run_loop
 from mailrider.errors import WrongUsage
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.record import ReceivedMessage, Session

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mailrider import node_parts
-from mailrider.cli.serving import open_log, open_outlet
 from mailrider.dsn.report import Kind
 from mailrider.errors import WrongConfiguration
 from mailrider.machine import read_settings
 from mailrider.model.request import Transport
-from mailrider.observe.outlets import LogFile, StandardError, Syslog
 from mailrider.queue.routing import Route
 from mailrider.settings import Settings
 
@@ -171,28 +168,3 @@ def test_without_a_master_cf_services_go_by_their_names() -> None:
 def test_a_rate_that_makes_no_sense_is_refused(rate: str) -> None:
     with pytest.raises(WrongConfiguration, match="messages in a time"):
         make(smtp_destination_rate=rate).check()
-
-
-@pytest.mark.parameter("log_destination", "syslog_facility", "syslog_name", "maillog_file")
-def test_where_the_log_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
-    assert isinstance(open_outlet(make()), StandardError)
-    outlet = open_outlet(make(maillog_file=str(tmp_path / "log")))
-    assert isinstance(outlet, LogFile)
-    outlet.write("hello")
-    outlet.flush()
-    assert (tmp_path / "log").read_text() == "hello\n"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
-        ear.bind(str(tmp_path / "dev-log"))
-        ear.settimeout(5)
-        monkeypatch.setattr(Syslog.__init__, "__defaults__", (str(tmp_path / "dev-log"),))
-        settings = make(log_destination="syslog", syslog_facility="local3", syslog_name="node")
-        outlet = open_outlet(settings)
-        assert isinstance(outlet, Syslog)
-        open_log(settings, outlet).warn("careful")
-        heard: Any = ear.recv(1000).decode()
-        outlet.reopen()
-    assert heard.startswith("<156>")  # facility 19, severity 4
-    assert " node/qmgr[" in heard
-    assert heard.endswith("]: warning: careful")

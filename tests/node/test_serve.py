@@ -143,6 +143,16 @@ def test_a_node_delivers_and_ends_when_it_is_told_to(tmp_path: Path, peer: PeerT
         assert (tmp_path / "queue").stat().st_uid != 0
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_files_that_the_owner_of_the_mail_cannot_read_are_told_of_once(tmp_path: Path, options: tuple[str, ...]) -> None:
+    closed = tmp_path / "authorities.pem"
+    closed.touch(0o600 if os.geteuid() == 0 else 0)
+    site = Site(tmp_path, f"smtp_tls_CAfile = {closed}\n")
+    with site.serve(*options) as node:
+        told = f'postfix/master[{node.pid}]: warning: smtp: cannot load Certification Authority data, CAfile="{closed}"'
+        assert site.wait_for("daemon started").count(told) == 1
+
+
 def test_what_a_node_left_is_taken_up_by_the_next(tmp_path: Path, peer: PeerThread) -> None:
     site = Site(tmp_path, f"relayhost = {peer.nexthop}\ndefer_transports = smtp\n")
     with site.serve() as node:

@@ -71,3 +71,17 @@ def test_a_fault_of_the_configuration_is_told_there_too() -> None:
             assert priority == 2 * 8 + 3
             priority, _, _ = hear(listener, "texthash:/no/such/file is unavailable. ")
             assert priority == 2 * 8 + WARNING
+
+
+def test_files_that_cannot_be_read_are_told_of_at_the_start() -> None:
+    with Receiver() as receiver:
+        postfix = Postfix({"sink.test": f"smtp:{receiver.hop}"}, [])
+        master = postfix.etc / "master.cf"
+        master.write_text(master.read_text() + agent_line(options="--workers 2 -o smtp_tls_CAfile=/nonexistent"))
+        with postfix:
+            postfix.submit(["to@sink.test"])
+            postfix.wait_for_log("to=<to@sink.test>")
+            warning = 'warning: cannot load Certification Authority data, CAfile="/nonexistent"'
+            told = [line for line in postfix.log_text().splitlines() if warning in line]
+            assert len(told) == 1, "not by every worker"
+            assert "postfix/smtp[" in told[0]

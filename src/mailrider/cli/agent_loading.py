@@ -10,7 +10,9 @@ import importlib
 from contextlib import suppress
 from typing import Final
 
+from mailrider.cli.tls_trial import list_agents, says_something_of_tls
 from mailrider.settings import Settings
+from mailrider.settings.maincf import Entry
 from mailrider.tls.openssl_settings import load_openssl
 
 CODECS: Final = (
@@ -42,15 +44,22 @@ REPORTS: Final = (
 TOKENS: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi")
 
 
+def list_entries(settings: Settings) -> list[Entry]:
+    """What main.cf, the command line and the delivery agents of master.cf set."""
+    readings = [settings, *(settings.for_service(*agent) for agent in list_agents(settings))]
+    return list(dict.fromkeys(entry for reading in readings for entry in reading.entries.values()))
+
+
 def load_early(settings: Settings) -> None:
     """Load what these settings may come to need.  What is not installed is not missed before it is used."""
     load_openssl(settings.tls_config_file, settings.tls_config_name)  # it comes before anything else that loads OpenSSL
     names = [*CODECS, *RECORD_TYPES, *CORE]
-    if any("_tls_" in name or "_enforce_tls" in name or "_use_tls" in name for name in settings.entries):
+    entries = list_entries(settings)
+    if says_something_of_tls(entry.name for entry in entries):
         names += TLS
-    if any("_sasl_" in name for name in settings.entries):
+    if any("_sasl_" in entry.name for entry in entries):
         names += LOGIN
-        if any("token" in entry.name or "token" in entry.value for entry in settings.entries.values()):
+        if any("token" in entry.name or "token" in entry.value for entry in entries):
             names += TOKENS
     if settings.tls_report_send:
         names += (*REPORTS, *TOKENS)

@@ -12,16 +12,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from mailrider.cli.agent_plan import Plan
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.postfix.arguments import FIRST_LISTENER, GENERATION_VARIABLE, STATUS_CHANNEL, parse_master_orders
-from mailrider.postfix.installation import USUAL_RELEASE, Installation, read_installation, read_release
+from mailrider.postfix.installation import USUAL_RELEASE, read_installation, read_release
 from mailrider.postfix.mail_log import FATAL, WARNING, MailLog
-from mailrider.postfix.privileges import drop_privileges
 from mailrider.postfix.supervisor import Staff, Supervisor
 from mailrider.settings import HostFacts, Settings, load_settings
 
@@ -60,27 +59,6 @@ class OwnSocket(NamedTuple):
     most_at_once: int
     verbose: int
     syslog: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What every worker has to know."""
-
-    settings: Settings
-    installation: Installation
-    transport: Transport
-    service: str
-    listeners: Sequence[socket.socket]
-    log: MailLog
-    most_at_once: int
-    verbose: int
-    unprivileged: bool
-    chroot: str
-
-    def give_up_privileges(self) -> None:
-        """Become the owner of the mail.  Raises `WrongConfiguration`."""
-        if self.unprivileged:
-            drop_privileges(self.installation.mail_owner, chroot=self.chroot)
 
 
 def run_for_master(program: str, arguments: Sequence[str]) -> int:

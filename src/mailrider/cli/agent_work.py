@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import traceback
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from mailrider.cli.agent_process import Plan
-from mailrider.cli.delivering import GARBAGE_THRESHOLD
+from mailrider.cli.agent_plan import Plan
+from mailrider.cli.event_loop import look_seldom_for_garbage, run_loop
+from mailrider.cli.text_log import open_text_log
+from mailrider.cli.tls_trial import try_tls
+from mailrider.clock import Clock
+from mailrider.delivery.agent import DeliveryAgent
 from mailrider.errors import MailriderError
 from mailrider.events import Observer, Warned
 from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE
 from mailrider.machine import SystemClock
-from mailrider.observe.text import TextLog
 from mailrider.postfix.cleanup import make_postmaster
 from mailrider.postfix.errand import Errands
 from mailrider.postfix.installation import PROXIES_FLAGS, Installation
@@ -41,7 +43,7 @@ def run_worker(plan: Plan, lifeline: int, slot: Slot) -> int:
     watchdog = Watchdog(plan.settings.daemon_timeout)
     watchdog.arm()
     try:
-        _run_loop(_work(plan, lifeline, slot, watchdog))
+        run_loop(_work(plan, lifeline, slot, watchdog))
     except MailriderError as fault:
         log.write(FATAL + str(fault))
         return EX_CONFIG
@@ -51,46 +53,24 @@ def run_worker(plan: Plan, lifeline: int, slot: Slot) -> int:
     return 0
 
 
-def _run_loop(work: Any) -> None:
-    """Run on uvloop where the platform has it."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(work)
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work)
-
-
 async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> None:
     watchdog.attend()
     settings, installation = plan.settings, plan.installation
     write = _patient_writer(plan.log)
-    observer = make_observer(settings, write, plan.verbose)
+    observer = open_text_log(settings, write, verbose=bool(plan.verbose))
     enter_premises(make_premises(settings, installation, write))
     postmaster = make_postmaster(settings, installation, observer, SystemClock())
     observer = postmaster or observer
     shared = make_shared_cache(settings, installation, observer)
     engine = Engine(settings, observer, tell_dialogues=bool(plan.verbose), shared=shared)
     agent = engine.agent(plan.transport, plan.service)
-    clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
-    reports = Reports(installation, clients, observer, _open_flush_domains(settings, installation.fast_flush_domains, write))
-    errands = Errands(
-        agent,
-        plan.transport,
-        plan.service,
-        installation,
-        reports,
-        engine.clock,
-        observer,
-        handling_limit_seconds=settings.daemon_timeout,
-        tell_fault=lambda fault: _tell_fault(plan.log, fault),
-    )
+    errands = _make_errands(plan, agent, engine.clock, observer, write)
     most_at_once = count_errands()
     plan.give_up_privileges()
+    if not slot.number:
+        try_tls(settings, lambda text: write(WARNING + text))
     engine.begin_self_test()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    look_seldom_for_garbage()
     worker = Worker(
         plan.listeners,
         lifeline,
@@ -108,6 +88,25 @@ async def _work(plan: Plan, lifeline: int, slot: Slot, watchdog: Watchdog) -> No
         if postmaster is not None:
             await postmaster.finish()
         plan.log.flush()
+
+
+def _make_errands(
+    plan: Plan, agent: DeliveryAgent, clock: Clock, observer: Observer, write: Callable[[str], None]
+) -> Errands:
+    installation, settings = plan.installation, plan.settings
+    clients = ServiceClients(announces=installation.announces, answer_seconds=installation.answer_seconds)
+    reports = Reports(installation, clients, observer, _open_flush_domains(settings, installation.fast_flush_domains, write))
+    return Errands(
+        agent,
+        plan.transport,
+        plan.service,
+        installation,
+        reports,
+        clock,
+        observer,
+        handling_limit_seconds=settings.daemon_timeout,
+        tell_fault=lambda fault: _tell_fault(plan.log, fault),
+    )
 
 
 def make_premises(settings: Settings, installation: Installation, write: Callable[[str], None]) -> Premises:
@@ -138,27 +137,6 @@ def make_shared_cache(
         limit_seconds=settings.connection_cache_protocol_timeout,
         warn=lambda text: observer(Warned(text)),
     )
-
-
-def make_observer(settings: Settings, write: Callable[[str], None], verbose: int) -> Observer:
-    """Log lines in Postfix's words; with `verbose` or `debug_peer_list` the conversations too."""
-    log = TextLog(
-        write,
-        resolution_digits=settings.delay_logging_resolution_limit,
-        address_format=settings.info_log_address_format,
-        helpful=settings.helpful_warnings,
-    )
-    if not verbose and not settings.debug_peer_list:
-        return log
-    from mailrider.observe.transcript import Transcript
-
-    transcript = Transcript(write, remarks=bool(verbose))
-
-    def observe(event: Any) -> None:
-        transcript(event)
-        log(event)
-
-    return observe
 
 
 def _patient_writer(log: MailLog) -> Callable[[str], None]:

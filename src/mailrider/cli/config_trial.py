@@ -10,29 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from mailrider.cli.tls_trial import Warn, list_agents, try_tls
 from mailrider.delivery.profile import make_profile
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
 from mailrider.intake.configuration import make_tls
 from mailrider.model.request import Transport
-from mailrider.model.tls import TlsLevel
 from mailrider.node_parts import make_router, make_site
 from mailrider.route.nexthop import parse_nexthop
 from mailrider.settings import Settings
 from mailrider.settings.kinds import Tables
 from mailrider.tables.maps import open_maps
 from mailrider.tables.match_list import open_host_list
-from mailrider.tls.context import Unavailable, Unusable, make_context
-from mailrider.trust.demands import Place, make_terms, read_demands
-
-SOMEWHERE = Place("example.com", "example.com", "mail.example.com", "TLS")
-"""A server to try the terms on, under a name that makes sense in a warning."""
 
 HOST_LISTS = ("mynetworks", "smtpd_authorized_xforward_hosts")
 """Lists of clients, which only the doors of a node open."""
-
-Warn = Callable[[str], None]
 
 
 class Trial(NamedTuple):
@@ -75,23 +68,14 @@ def _steps(settings: Settings, warn: Warn) -> Iterator[tuple[Settings, str, Call
     for name in HOST_LISTS:
         if settings.is_set(name):
             yield settings, name, partial(open_host_list, name, settings.text(name), parent_domains=True, warn=warn)
-    for service, transport in _services(settings):
+    for service, transport in list_agents(settings):
         own = settings.for_service(service, transport)
         yield own, "", partial(make_profile, own, warn)
-        yield own, "", partial(_try_tls, own, warn)
+        yield own, "", partial(try_tls, own, warn, f"{transport.value}: ")
     yield settings, "relayhost", partial(_read_relayhost, settings)
     yield settings, "", partial(make_router, settings, warn)
     yield settings, "bounce_template_file", partial(make_site, settings, warn)
     yield settings, "", partial(make_tls, settings)
-
-
-def _services(settings: Settings) -> dict[tuple[str, Transport], None]:
-    """The delivery agents: those that are always there, and those of master.cf."""
-    agents = {(transport.value, transport): None for transport in Transport}
-    for service in settings.services.services.values():
-        if service.transport is not None:
-            agents[service.name, service.transport] = None
-    return agents
 
 
 def _open_tables(settings: Settings, name: str, warn: Warn) -> None:
@@ -111,29 +95,3 @@ def _read_relayhost(settings: Settings) -> None:
         )
     except WrongUsage as fault:
         raise WrongConfiguration(f"relayhost: {fault}") from None
-
-
-def _try_tls(settings: Settings, warn: Warn) -> None:
-    """Make the terms of TLS, with certificate checks and without, where anything was said about TLS."""
-    prefix = f"{settings.transport.value}_"
-    if not any(name.startswith(prefix) and "tls" in name for name in settings.entries):
-        return
-    demands = read_demands(settings)
-    told: set[str] = set()
-
-    def tell(text: str) -> None:
-        if text not in told:
-            told.add(text)
-            warn(f"{settings.transport.value}: {text}")
-
-    chosen = (demands.level,) if demands.level > TlsLevel.NONE else ()
-    for level in dict.fromkeys((TlsLevel.MAY, TlsLevel.SECURE, *chosen)):
-        terms: Any = make_terms(demands, level, None, SOMEWHERE, None, tell)
-        if not hasattr(terms, "handshake"):
-            continue  # what is wrong has been told
-        context: Any = make_context(terms.handshake, terms.authorities, terms.identity, terms.depth)
-        if isinstance(context, Unavailable):
-            for warning in context.warnings:
-                tell(warning)
-        elif isinstance(context, Unusable):
-            tell(context.warning)

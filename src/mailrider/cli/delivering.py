@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mailrider.cli.event_loop import look_seldom_for_garbage, run_loop
 from mailrider.cli.parcels import (
     STANDARD_INPUT,
     Batch,
@@ -28,6 +29,7 @@ from mailrider.cli.parcels import (
 from mailrider.cli.rows import Rows
 from mailrider.cli.services import assign_services
 from mailrider.cli.standard_input import read_standard_input
+from mailrider.cli.text_log import open_text_log
 from mailrider.delivery.portions import name_destination, split_recipients
 from mailrider.errors import MissingInput, WrongUsage
 from mailrider.events import Observer, Warned
@@ -42,12 +44,6 @@ from mailrider.settings import Settings
 from mailrider.spool.message import Message, UnreadableMessage
 from mailrider.spool.shelf import MessageShelf
 from mailrider.wiring import Engine
-
-GARBAGE_THRESHOLD = 100_000
-"""Objects between two looks for cyclic garbage.
-
-A delivery makes none, whether it ends well or badly, and Python's 700 would have it look all the time; with 20,000 a node that
-reads a full queue spends a tenth of its time on looking."""
 
 Read = Callable[[str], Message | UnreadableMessage]
 """Gives the message of a file; raises `MissingInput`."""
@@ -80,10 +76,9 @@ def run_deliver(
     rows = Rows(rows_out.write, numbered=batch_file is not None)
     reads_input = any(parcel.message_file == STANDARD_INPUT for parcel in batch.parcels)
     standard_input = read_standard_input() if reads_input else None
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    look_seldom_for_garbage()
     try:
-        _run_loop(_deliver_all(batch, standard_input, settings, log, rows, tell_dialogues=bool(verbose)))
+        run_loop(_deliver_all(batch, standard_input, settings, log, rows, tell_dialogues=bool(verbose)))
     finally:
         rows_out.flush()
         if rows_out.lines_lost:
@@ -92,17 +87,6 @@ def run_deliver(
     if rows.deferred:
         return EX_TEMPFAIL
     return EX_UNAVAILABLE if rows.bounced else 0
-
-
-def _run_loop(work: Any) -> None:
-    """Run on uvloop where the platform has it."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(work)
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work)
 
 
 def _read_work(batch_file: str | None, message_file: str | None, given: Mapping[str, Any]) -> Batch:
@@ -131,25 +115,7 @@ def _open_log(errors: LineWriter, settings: Settings, log_format: str, verbose: 
         from mailrider.observe.json_lines import JsonLog
 
         return JsonLog(errors.write, clock=SystemClock())
-    from mailrider.observe.text import TextLog
-
-    log = TextLog(
-        errors.write,
-        resolution_digits=settings.delay_logging_resolution_limit,
-        address_format=settings.info_log_address_format,
-        helpful=settings.helpful_warnings,
-    )
-    if not verbose and not settings.debug_peer_list:
-        return log
-    from mailrider.observe.transcript import Transcript
-
-    transcript = Transcript(errors.write, remarks=bool(verbose))
-
-    def observe(event: Any) -> None:
-        transcript(event)
-        log(event)
-
-    return observe
+    return open_text_log(settings, errors.write, verbose=bool(verbose))
 
 
 def _warn_of_settings(readings: Sequence[Settings], errors: LineWriter) -> None:

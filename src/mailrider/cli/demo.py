@@ -36,7 +36,8 @@ def demo(messages: int, as_json: bool) -> None:
     \b
     Exit codes: 0 all went as it had to; 70 it did not.
     """
-    from mailrider.cli.demonstration import demonstrate, run_loop
+    from mailrider.cli.demonstration import demonstrate
+    from mailrider.cli.event_loop import run_loop
 
     if as_json:
         report = run_loop(demonstrate(messages))
@@ -52,7 +53,8 @@ def _run_with_progress(messages: int) -> Report:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from mailrider.cli.demonstration import demonstrate, run_loop
+    from mailrider.cli.demonstration import demonstrate
+    from mailrider.cli.event_loop import run_loop
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

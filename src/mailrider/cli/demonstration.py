@@ -16,11 +16,11 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from mailrider.api import Agent, DeliveryResult
 from mailrider.errors import WrongUsage
@@ -50,7 +50,6 @@ _RULES = (
     Rule(match=f"^RCPT TO:<{LATER}>", reply="450 4.2.2 the mailbox is full"),
 )
 
-T = TypeVar("T")
 
 
 class Job(NamedTuple):
@@ -135,16 +134,6 @@ class Report:
             "surprises": self.surprises,
             "rows": [{**row._asdict(), "count": count} for row, count in self.rows],
         }
-
-
-def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` on uvloop where the platform has it."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(work)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
 
 
 async def demonstrate(messages: int, progress: Callable[[], None] = lambda: None) -> Report:

@@ -3,6 +3,9 @@
 SIGTERM and SIGINT: nothing begins any more, what is under way may go on for `shutdown_grace_time`, the rest goes back into
 the queue as it was.  A second one breaks off at once.  SIGHUP: the settings are read again, and the log file is opened anew;
 settings that make no sense are told, and the old ones stay.
+
+The log begins with warnings of what the settings may not have been meant to say, and of files that they name for TLS and the
+owner of the mail cannot read: sessions that want them will fail.
 """
 
 from __future__ import annotations

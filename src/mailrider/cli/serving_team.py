@@ -21,11 +21,12 @@ from typing import Any
 
 from mailrider.children import Life, Pause, describe_end
 from mailrider.cli.nursery import Event, Nursery
-from mailrider.cli.serving import CLOSING_SECONDS, EX_SOFTWARE, tell_start
-from mailrider.cli.serving_worker import FAILED, HURRY, READY, RELOAD, RELOADED, STOP, Workplace
+from mailrider.cli.serving_worker import FAILED, HURRY, READY, RELOAD, RELOADED, STOP
 from mailrider.cli.systemd import notify_systemd, tell_reloading
 from mailrider.cli.tlsrpt_rounds import ReportRounds
+from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, tell_start
 from mailrider.errors import MailriderError, WrongConfiguration
+from mailrider.exit_codes import EX_SOFTWARE
 from mailrider.intake.configuration import Intake
 from mailrider.machine import SystemClock
 from mailrider.node_parts import spool_folder

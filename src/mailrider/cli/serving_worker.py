@@ -11,19 +11,18 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-from mailrider.cli.serving import EX_SOFTWARE, Reading, open_log, run_loop
+from mailrider.cli.workplace import Workplace, open_log, run_service
 from mailrider.errors import MailriderError
+from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE
 from mailrider.machine import SystemClock
 from mailrider.node import Node
 from mailrider.node_parts import spool_folder
-from mailrider.observe.outlets import Outlet
 from mailrider.queue.share import Part
 from mailrider.queue.team import Line, Member, Word
 from mailrider.settings import Settings
 
-EX_CONFIG = 78
 EX_ORPHANED = 75
 
 READY = "ready"
@@ -37,15 +36,6 @@ RELOAD = "reload"
 """What it is ordered."""
 
 
-class Workplace(NamedTuple):
-    """What every worker has to know."""
-
-    settings: Settings
-    read: Reading
-    outlet: Outlet
-    workers: int
-
-
 def live(place: Workplace, number: int, is_first: bool, end: socket.socket) -> int:
     """Work until it is told to stop, or cannot go on; the exit code."""
     settings = place.settings
@@ -54,7 +44,7 @@ def live(place: Workplace, number: int, is_first: bool, end: socket.socket) -> i
         with suppress(MailriderError):  # those of the start will do
             settings = place.read()
     try:
-        return run_loop(Worker(place, settings, number, end))
+        return run_service(Worker(place, settings, number, end))
     finally:
         place.outlet.flush()
 

@@ -49,14 +49,14 @@ _SLOT = struct.Struct("=qqd")
 class Slot:
     """What one worker does, in memory that it shares with its supervisor: a `worker.Activity`.
 
-    `when_ready` is called in the worker when it begins to accept.
+    `number` is the worker's, from 0.  `when_ready` is called in the worker when it begins to accept.
     """
 
-    __slots__ = ("_memory", "_number", "_offset", "when_ready")
+    __slots__ = ("_memory", "_offset", "number", "when_ready")
 
     def __init__(self, memory: mmap.mmap, number: int) -> None:
         self._memory = memory
-        self._number = number
+        self.number = number
         self._offset = number * _SLOT.size
         self.when_ready: Callable[[], None] | None = None
 
