@@ -315,7 +315,6 @@ def test_the_delays_say_where_the_time_went() -> None:
 
     delays = run(main())
     assert delays == pytest.approx((60, 5, 2, 3), abs=1e-3)
-    assert delays.total_seconds == pytest.approx(70, abs=1e-3)
 
 
 def test_time_lost_at_earlier_servers_counts_as_set_up() -> None:

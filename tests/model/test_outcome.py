@@ -3,7 +3,6 @@ from __future__ import annotations
 from mailrider.model.outcome import (
     NO_DELAYS,
     Action,
-    Delays,
     DeliveryReport,
     DestinationTrouble,
     HandOver,
@@ -13,11 +12,6 @@ from mailrider.model.outcome import (
     defer_for_transport,
 )
 from mailrider.model.request import Recipient
-
-
-def test_delays_add_up() -> None:
-    assert Delays(1.0, 0.5, 0.25, 2.0).total_seconds == 3.75
-    assert NO_DELAYS.total_seconds == 0.0
 
 
 def test_an_outcome_is_of_nobody_until_it_is_said() -> None:

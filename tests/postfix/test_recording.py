@@ -38,7 +38,6 @@ UNDELIVERABLE = BOUNCED._replace(status=Status.UNDELIVERABLE)
 INSTALLATION = Installation(
     queue_directory="/",
     mail_owner="postfix",
-    command_directory="/usr/sbin",
     bounce_service="bounce",
     defer_service="defer",
     trace_service="trace",

@@ -36,11 +36,6 @@ class Delays(NamedTuple):
     setup_seconds: float
     transmission_seconds: float
 
-    @property
-    def total_seconds(self) -> float:
-        """From arrival to the end of this attempt."""
-        return sum(self)
-
 
 NO_DELAYS = Delays(0.0, 0.0, 0.0, 0.0)
 

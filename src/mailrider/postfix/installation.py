@@ -34,8 +34,6 @@ _DEFAULTS: Final = {
     "address_verify_service_name": "verify",
     "bounce_service_name": "bounce",
     "cleanup_service_name": "cleanup",
-    "command_directory": "/usr/sbin",
-    "daemon_directory": "/usr/lib/postfix/sbin",
     "defer_service_name": "defer",
     "fast_flush_domains": "$relay_domains",
     "flush_service_name": "flush",
@@ -54,7 +52,6 @@ class Installation:
 
     queue_directory: str
     mail_owner: str
-    command_directory: str
     bounce_service: str
     defer_service: str
     trace_service: str
@@ -87,7 +84,6 @@ def read_installation(settings: Settings, *, release: tuple[int, int] = USUAL_RE
     return Installation(
         queue_directory=settings.queue_directory,
         mail_owner=text("mail_owner"),
-        command_directory=text("command_directory"),
         bounce_service=text("bounce_service_name"),
         defer_service=text("defer_service_name"),
         trace_service=text("trace_service_name"),

@@ -189,11 +189,6 @@ class Desk:
         task.add_done_callback(self._errands.discard)
         return task
 
-    @property
-    def in_line(self) -> int:
-        """Changes that are not durable yet."""
-        return len(self._errands)
-
     def hurry(self) -> None:
         """The node ends: what the storage refuses is given up."""
         self._hurried = True

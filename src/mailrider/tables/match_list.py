@@ -271,13 +271,6 @@ def open_domain_list(
     return _open(parameter, text, (DomainAspect(parent_domains),), warn, now_seconds)
 
 
-def open_address_list(
-    parameter: str, text: str, *, warn: Warn = ignore_warning, now_seconds: Callable[[], float] = time.monotonic
-) -> MatchList:
-    """A list of addresses and networks."""
-    return _open(parameter, text, (AddressAspect(),), warn, now_seconds)
-
-
 def open_host_list(
     parameter: str,
     text: str,
