@@ -36,38 +36,20 @@ def make_transaction(
     `Order`.  Raises `TableTrouble` when the generic maps cannot answer.
     """
     profile, request, offered = progress.profile, progress.request, session.offered
-    envelope, content = request.envelope, request.content
+    envelope = request.envelope
     if profile.lookups.generic is not None:
         envelope = _rewrite_envelope(envelope, profile.lookups.generic)
     if not offered.smtputf8:
         envelope = to_ascii_domains(envelope, idna2003=profile.idna2003)
-    recipients = envelope.recipients
-    converting = profile.convert_to_7bit and not offered.eight_bit_mime and envelope.body is not BodyType.SEVEN_BIT
+    recipients, quote = envelope.recipients, profile.quote_envelope
     chunked = profile.chunking and offered.chunking and not request.probe and not session.delays_dot
-    quote = profile.quote_envelope
-    idle = session.connection.is_idle
-    fields = _make_fields(progress, indexes) if profile.flags else ()
-
-    def open_content() -> Iterator[bytes]:
-        if converting or fields or profile.fitting.walks:
-            fitting = _fit_to(profile.fitting, request, progress.observer, converting=converting, fields=fields)
-            return fit_content(content, fitting, stuff=not chunked)
-        limit = profile.line_length_limit_octets
-        return prepare_lines(content.chunks(), limit, stuff=not chunked, when_folded=tell_of_folding)
-
-    def tell_of_folding() -> None:
-        text = f"breaking line > {profile.line_length_limit_octets} bytes with <CR><LF>SPACE"
-        progress.observer(Noted(text, request.queue_id))
-
-    def keep_open() -> bool:
-        return keep and not session.is_expired(session.connection.now_seconds)
-
+    script = _Script(session, progress, indexes, keep=keep, stuff=not chunked)
     order = Order(
         session.peer,
-        _mail_from(session, envelope, content.size_octets, converting=converting, quote=quote),
+        _mail_from(session, envelope, request.content.size_octets, converting=script.converting, quote=quote),
         tuple([commands.rcpt_to(recipients[index], offered, quote=quote) for index in indexes]),
-        open_content,
-        keep_open,
+        script.open_content,
+        script.keeps_open,
         profile.lmtp,
         profile.probe_target if request.probe else NO_PROBE,
         forward_client(request.client, request.queue_id, offered) if profile.send_xforward else (),
@@ -76,11 +58,52 @@ def make_transaction(
         profile.pix_delay_seconds if session.delays_dot else 0.0,
         session.relay,
         released,
-        reused and not idle,
+        reused and not session.connection.is_idle,
     )
     if not chunked:
         return Transaction(order)
-    return ChunkedTransaction(order, content.size_octets, proved=session.bdat_proved)
+    return ChunkedTransaction(order, request.content.size_octets, proved=session.bdat_proved)
+
+
+class _Script:
+    """What a transaction asks for only when it gets there: the content for this server, and whether the connection stays open.
+
+    An object and not functions inside a function: those hold each other, and only the garbage collector would part them.
+    """
+
+    __slots__ = ("_fields", "_keep", "_progress", "_session", "_stuff", "converting")
+
+    def __init__(self, session: Session, progress: Progress, indexes: list[int], *, keep: bool, stuff: bool) -> None:
+        profile, body = progress.profile, progress.request.envelope.body
+        self.converting = (
+            profile.convert_to_7bit and not session.offered.eight_bit_mime and body is not BodyType.SEVEN_BIT
+        )
+        self._session = session
+        self._progress = progress
+        self._keep = keep
+        self._stuff = stuff
+        self._fields = _make_fields(progress, indexes) if profile.flags else ()
+
+    def open_content(self) -> Iterator[bytes]:
+        """The content from its beginning, as `Order.content` promises it."""
+        progress = self._progress
+        profile, content = progress.profile, progress.request.content
+        if self.converting or self._fields or profile.fitting.walks:
+            fitting = _fit_to(
+                profile.fitting, progress.request, progress.observer, converting=self.converting, fields=self._fields
+            )
+            return fit_content(content, fitting, stuff=self._stuff)
+        limit = profile.line_length_limit_octets
+        return prepare_lines(content.chunks(), limit, stuff=self._stuff, when_folded=self._tell_of_folding)
+
+    def keeps_open(self) -> bool:
+        """True if the connection is to be left open, as far as can be told now."""
+        return self._keep and not self._session.is_expired(self._session.connection.now_seconds)
+
+    def _tell_of_folding(self) -> None:
+        progress = self._progress
+        text = f"breaking line > {progress.profile.line_length_limit_octets} bytes with <CR><LF>SPACE"
+        progress.observer(Noted(text, progress.request.queue_id))
 
 
 def _make_fields(progress: Progress, indexes: list[int]) -> tuple[bytes, ...]:

@@ -15,9 +15,9 @@ from mailrider.model.request import BodyType, Envelope, Notify, Recipient
 from mailrider.smtp.capabilities import Capabilities
 
 # Controls, and surrogates that stand for no octet.
-_UNSPEAKABLE = re.compile("[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _XTEXT_SPECIAL = re.compile(rb"[^!-*,-<>-~]")  # everything but printable ASCII without + and =
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _UXTEXT_SPECIAL = re.compile(r"[^!-*,-<>-\[\]-~]")
 _PLAIN_ATOM = "[0-9A-Za-z!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN_ADDRESS = re.compile(rf"{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@[0-9A-Za-z.-]+\Z")  # what most addresses are: no need of care
