@@ -439,6 +439,21 @@ def test_a_reply_filter_that_cannot_answer_defers() -> None:
             report = await scene.deliver(at(peer))
             assert brief(report) == [f"deferred 4.3.0 local data error while talking to {PEER}"]
             assert scene.warnings[-1].startswith("table static:{} lookup error for 220 ")
+            await peer.wait_until_alone()
+            assert peer.sessions[0].commands == ["QUIT"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("line", ["250 2.1.0", "250 2.1.5", "354"])
+def test_in_the_middle_of_a_transaction_that_ends_the_conversation(tmp_path: Path, line: str) -> None:
+    async def main() -> None:
+        tables = f"pipemap:{{{table(tmp_path, f'/^{line} / found')},fail:x}}"
+        async with ScriptedServer(keywords=("PIPELINING",)) as peer, Scene(smtp_reply_filter=tables) as scene:
+            report = await scene.deliver(at(peer))
+            assert brief(report) == [f"deferred 4.3.0 local data error while talking to {PEER}"]
+            await peer.wait_until_alone()
+            assert peer.sessions[0].commands[1:] == ["MAIL FROM:<a@example.test>", "RCPT TO:<b@example.test>", "DATA"]
 
     run(main())
 

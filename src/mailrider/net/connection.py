@@ -383,8 +383,11 @@ class Connection:
         """Octets came in: hand the replies in them to whom they belong."""
         try:
             replies = self._parser.feed(data)
-        except (PeerBabbles, LocalDataError) as trouble:
+        except PeerBabbles as trouble:
             self._break(trouble)
+            return
+        except LocalDataError as trouble:
+            self._fail(trouble)
             return
         if self._parser.notes:
             self._tell_notes()
@@ -430,6 +433,18 @@ class Connection:
         """The deadline has passed."""
         self._break(TimedOut("time limit"))
 
+    def _fail(self, trouble: LocalDataError) -> None:
+        """We cannot understand a peer that is well: who is being answered may still say QUIT to it."""
+        self._tell_beginning()
+        awaited = self._wire.awaited
+        owner = awaited[0][1] if awaited and self._pieces is None else None
+        if isinstance(owner, Run):
+            awaited.clear()
+            self._throw(owner, trouble)
+            if self._wire.ending:
+                self.depart()
+        self._break(trouble)
+
     def _break(self, trouble: WireTrouble) -> None:
         """The conversation is over: tell the script that is being answered, then the others behind it."""
         if self.gone:
@@ -438,13 +453,18 @@ class Connection:
         self._wire.reusable = False
         self._stream.close()
         self._wheel.forget(self._countdown)
-        if self._dialogue is not None and (begun := self._parser.begun):
-            self._dialogue.fragment(begun)
+        self._tell_beginning()
         self._lose_all(trouble)
         if self._farewell is not None and not self._farewell.done():
             self._farewell.set_result(None)
         if self.when_gone is not None:
             self.when_gone(self)
+
+    def _tell_beginning(self) -> None:
+        """A reply that will not be whole any more belongs to the dialogue."""
+        if self._dialogue is not None and (begun := self._parser.begun):
+            self._dialogue.fragment(begun)
+            self._parser.forget()
 
     def _lose_all(self, trouble: WireTrouble) -> None:
         runs = [run for run in (self._sender, self._encrypter) if run is not None]
