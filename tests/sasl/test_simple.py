@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mailrider.sasl.mechanism import GENERIC_FAILURE, Identity, Mechanism
+from mailrider.sasl.mechanism import BAD_PROTOCOL, GENERIC_FAILURE, Identity, Mechanism
 from mailrider.sasl.secret import Secret
 from mailrider.sasl.simple import Anonymous, External, Login, Plain
 
@@ -23,6 +23,13 @@ def test_what_ends_with_the_beginning_answers_no_challenge() -> None:
         mechanism.begin()
         assert mechanism.respond(b"") is None
         assert mechanism.failure == GENERIC_FAILURE
+
+
+def test_a_challenge_before_the_beginning_has_no_answer() -> None:
+    early = Plain(TIM)
+    assert early.respond(b"") is None
+    assert early.failure == BAD_PROTOCOL
+    assert early.warning == "SASL authentication failure: PLAIN was asked before it began"
 
 
 def test_login_says_user_and_password_whatever_the_server_asks() -> None:

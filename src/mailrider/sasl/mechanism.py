@@ -11,6 +11,7 @@ Every challenge is hostile until it has proved otherwise: it is bounded here, an
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -67,7 +68,7 @@ class Identity:
         return self.user_octets if self.sends_authzid else b""
 
 
-class Mechanism:
+class Mechanism(ABC):
     """One exchange of one mechanism.
 
     Subclasses give `begin` and `_answer`.  `ended`: nothing more is due from us; a challenge that comes after that fails.
@@ -97,8 +98,9 @@ class Mechanism:
             return self._fail(BAD_PROTOCOL, f"{FAILURE}{self.name} challenge of {len(challenge)} octets")
         return self._answer(challenge) if self._has_user() else None
 
+    @abstractmethod
     def _answer(self, challenge: bytes) -> bytes | None:
-        raise NotImplementedError
+        """`respond`, where there is something to answer."""
 
     def _has_user(self) -> bool:
         """Whether there is somebody to log in; a `failure` where there is not."""

@@ -7,19 +7,35 @@ certificate.
 
 from __future__ import annotations
 
-from mailrider.sasl.mechanism import Identity, Mechanism
+from abc import abstractmethod
+
+from mailrider.sasl.mechanism import BAD_PROTOCOL, FAILURE, Identity, Mechanism
 
 
-class Plain(Mechanism):
-    """`authzid NUL user NUL password` in one go (RFC 4616)."""
-
-    name = "PLAIN"
+class OneMessage(Mechanism):
+    """Everything is said at the beginning; no challenge has an answer."""
 
     def begin(self) -> bytes | None:
         """All there is to say."""
         if not self._has_user():
             return None
         self.ended = True
+        return self._say()
+
+    @abstractmethod
+    def _say(self) -> bytes:
+        """The message."""
+
+    def _answer(self, challenge: bytes) -> bytes | None:
+        return self._fail(BAD_PROTOCOL, f"{FAILURE}{self.name} was asked before it began")
+
+
+class Plain(OneMessage):
+    """`authzid NUL user NUL password` (RFC 4616)."""
+
+    name = "PLAIN"
+
+    def _say(self) -> bytes:
         identity = self._identity
         return b"\0".join((identity.authzid_octets, identity.user_octets, identity.secret.reveal()))
 
@@ -42,26 +58,23 @@ class Login(Mechanism):
         return self._identity.secret.reveal()
 
 
-class External(Mechanism):
+class External(OneMessage):
     """The server knows us by other means; we only say whom we want to be, if anybody."""
 
     name = "EXTERNAL"
     needs_user = False
 
-    def begin(self) -> bytes:
-        """The authorisation identity."""
-        self.ended = True
+    def _say(self) -> bytes:
         return self._identity.authzid_octets
 
 
-class Anonymous(Mechanism):
+class Anonymous(OneMessage):
     """No identity at all, but a trace of where we are (RFC 4505)."""
 
     name = "ANONYMOUS"
     needs_user = False
 
-    def begin(self) -> bytes:
+    def _say(self) -> bytes:
         """`anonymous@host`, as Cyrus SASL has it; the user in place of `anonymous` where it would be shown anyway."""
-        self.ended = True
         who = self._identity.authzid_octets or b"anonymous"
         return who + b"@" + self._identity.own_name.encode("utf-8", "surrogateescape")

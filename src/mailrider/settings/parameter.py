@@ -16,6 +16,7 @@ the sentence "expected ...".
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from mailrider.model.request import Transport
@@ -30,7 +31,7 @@ class WrongValue(ValueError):
     """A value that its kind does not accept; the text says what would be accepted."""
 
 
-class Section:
+class Section(ABC):
     """A group of parameters, and the interface by which they get their values."""
 
     title: ClassVar[str] = ""
@@ -48,12 +49,12 @@ class Section:
                 thing.section = title
                 cls.declared[attribute] = thing
 
+    @abstractmethod
     def resolve(self, parameter: Parameter[T]) -> T:
         """The typed value of `parameter`; raises `WrongConfiguration`."""
-        raise NotImplementedError
 
 
-class Parameter(Generic[T]):
+class Parameter(ABC, Generic[T]):
     """One parameter.
 
     `default` is the text that `postconf -d` of Postfix 3.7 shows; for what is newer, the text with which nothing changes.
@@ -165,6 +166,6 @@ class Parameter(Generic[T]):
         """Turn the expanded text into the value; raises `WrongValue`."""
         return self._convert(text)
 
+    @abstractmethod
     def _convert(self, text: str) -> T:
         """`parse` of one kind."""
-        raise NotImplementedError

@@ -18,6 +18,7 @@ steps is `TableTrouble` (Postfix goes on to the next rule): what a stranger wrot
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -169,8 +170,9 @@ class PatternTable(TextTable[list[Rule]]):
         stop = next((index for index, letter in enumerate(text) if letter in BLANKS), len(text))
         return text[:stop], text[stop:]
 
+    @abstractmethod
     def _compile(self, pattern: bytes, flags: str) -> Engine:
-        raise NotImplementedError
+        """Make a pattern ready; raises `WrongRule`, `Malformed` and `Unsupported`."""
 
 
 class RegexpTable(PatternTable):
