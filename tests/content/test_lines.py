@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from mailrider.content.lines import (
     LINE_LENGTH_LIMIT_OCTETS,
-    PlainOctets,
     has_long_line,
     look_once,
     prepare_lines,
     stuff_dots,
 )
+from mailrider.content.plain import PlainOctets
 
 LETTERS = st.sampled_from(["a", ".", " ", "ü", "€", "😀", "\r\n", "\r\n.", "aaaaaaa", "😀😀", ".."])
 TEXTS = st.lists(LETTERS, max_size=40).map(lambda letters: ("".join(letters) + "\r\n").encode())

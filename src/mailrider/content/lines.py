@@ -15,20 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from mailrider.content.plain import PlainOctets
+
 # A pattern leaps from line end to line end; `in` and `replace` look at every second octet, which takes three times as long.
 _DOT_AT_LINE_START = re.compile(rb"\n\.")
 
 LINE_LENGTH_LIMIT_OCTETS = 998
 """Default of `smtp_line_length_limit` (RFC 5321 §4.5.3.1.6, without the CRLF)."""
-
-
-class PlainOctets(bytes):
-    """Canonical text that is known to need neither: no dot begins a line, and no line is longer than usual.
-
-    For a message that is held in memory and goes out more than once: it is looked at once.
-    """
-
-    __slots__ = ()
 
 
 def look_once(octets: bytes) -> bytes:
