@@ -93,3 +93,27 @@ def test_families_end_like_their_defaults() -> None:
 def test_our_own_parameters_are_told_apart() -> None:
     ours = {parameter.name for parameter in Settings.declared.values() if parameter.ours}
     assert {"dns_nameservers", "smtp_chunking", "smtp_pipelining_across_messages", "smtp_tls_mta_sts"} <= ours
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"),
+    [
+        ("smtp_helo_timeout", "smtp_helo_timeout"),
+        ("lmtp_lhlo_timeout", "smtp_helo_timeout"),
+        ("2bounce_notice_recipient", "2bounce_notice_recipient"),
+        ("x_destination_recipient_limit", "transport_destination_recipient_limit"),
+        ("x_recipient_limit", "transport_recipient_limit"),
+        ("default_recipient_limit", "default_recipient_limit"),
+        ("smtpd_recipient_overshoot_limit", None),
+        ("_recipient_limit", None),
+        ("smtpd_reject_footer", None),
+    ],
+)
+def test_names_are_found(name: str, declared: str | None) -> None:
+    parameter = Settings.find(name)
+    assert (parameter.name if parameter else None) == declared
+
+
+def test_a_misspelling_is_recognised() -> None:
+    assert Settings.find_similar("smtp_helo_timout") == "smtp_helo_timeout"
+    assert Settings.find_similar("zzz") == ""

@@ -55,24 +55,6 @@ def test_settings_are_frozen() -> None:
         make().smtp_helo_timeout = 5.0
 
 
-@pytest.mark.parametrize(
-    ("host_name", "main_cf", "myhostname", "mydomain"),
-    [
-        ("mail.a.example", "", "mail.a.example", "a.example"),
-        ("mail", "", "mail.localdomain", "localdomain"),
-        ("mail", "mydomain = b.example\n", "mail.b.example", "b.example"),
-        ("mail", "myhostname = solo\n", "solo", "localdomain"),
-        ("mail", "myhostname = x.$mydomain\n", "x.", ""),
-        ("mail", "mydomain = $myhostname\n", "mail.", "mail."),
-        ("mail.a.example", "mydomain = $myhostname\n", "mail.a.example", "mail.a.example"),
-    ],
-)
-def test_names_of_the_host(host_name: str, main_cf: str, myhostname: str, mydomain: str) -> None:
-    settings = make(main_cf, host=HostFacts(host_name))
-    assert settings.text("myhostname") == myhostname
-    assert settings.text("mydomain") == mydomain
-
-
 def test_facts_about_the_process_cannot_be_set() -> None:
     host = HostFacts("client.example", 42, "agent", "relay", ("192.0.2.0/24", "[::1]/128"))
     settings = make("process_id = 1\nservice_name = x\nrelayhost = $process_id.$service_name.$process_name\n", host=host)
@@ -97,30 +79,6 @@ def test_parameters_of_a_service() -> None:
     assert settings.of_service("slow", "initial_destination_concurrency") == 1
     assert settings.of_service("relay", "destination_concurrency_positive_feedback") == Rate(1.0, "concurrency")
     assert settings.of_service("qmqpd", "recipient_limit") == 20000
-
-
-@pytest.mark.parametrize(
-    ("name", "declared"),
-    [
-        ("smtp_helo_timeout", "smtp_helo_timeout"),
-        ("lmtp_lhlo_timeout", "smtp_helo_timeout"),
-        ("2bounce_notice_recipient", "2bounce_notice_recipient"),
-        ("x_destination_recipient_limit", "transport_destination_recipient_limit"),
-        ("x_recipient_limit", "transport_recipient_limit"),
-        ("default_recipient_limit", "default_recipient_limit"),
-        ("smtpd_recipient_overshoot_limit", None),
-        ("_recipient_limit", None),
-        ("smtpd_reject_footer", None),
-    ],
-)
-def test_names_are_found(name: str, declared: str | None) -> None:
-    parameter = Settings.find(name)
-    assert (parameter.name if parameter else None) == declared
-
-
-def test_a_misspelling_is_recognised() -> None:
-    assert Settings.find_similar("smtp_helo_timout") == "smtp_helo_timeout"
-    assert Settings.find_similar("zzz") == ""
 
 
 def test_what_is_set_and_not_in_effect_is_named_once() -> None:
@@ -213,13 +171,11 @@ def test_messages_show_no_control_characters_and_end() -> None:
         assert len(problem) < 400
 
 
-def test_unknown_names_have_no_text() -> None:
-    settings = make("mine = $relayhost$other\n")
-    assert settings.raw_text("mine") == "$relayhost$other"
-    assert settings.text("mine") == ""
-    assert settings.raw_text("other") is None
-    assert settings.default_text("mine") is None
-    assert (settings.is_set("mine"), settings.is_set("relayhost")) == (True, False)
+def test_texts_are_at_hand() -> None:
+    settings = make("mine = $relayhost.\nrelayhost = a\n")
+    assert (settings.text("mine"), settings.raw_text("mine"), settings.default_text("mine")) == ("a.", "$relayhost.", None)
+    assert (settings.is_set("mine"), settings.is_set("myorigin")) == (True, False)
+    assert (settings.find_text("mine"), settings.find_text("myorigin")) == ("a.", None)
 
 
 def test_the_folder_is_known(tmp_path: Path) -> None:

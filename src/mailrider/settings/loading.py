@@ -18,7 +18,8 @@ from mailrider.model.request import Transport
 from mailrider.settings.expansion import find_references
 from mailrider.settings.maincf import Entry, MainCf, parse_override, read_main_cf
 from mailrider.settings.mastercf import NO_SERVICES, MasterCf, read_master_cf
-from mailrider.settings.settings import HostFacts, Settings
+from mailrider.settings.settings import Settings
+from mailrider.settings.texts import HostFacts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,39 +6,26 @@ costs an attribute access from then on.  `bind` gives the same settings for the 
 What can go wrong: a value that its kind does not accept, or a malformed reference, is `WrongConfiguration` with file and line
 at the first access; `check` finds it earlier.
 
-An expansion sees what postconf(1) sees: every name that was set, the defaults of all declared parameters whatever the
-transport, and an empty text for the rest.  (smtp(8) by itself would not know the defaults of `lmtp_` parameters.)
+What a value is as text, before it is parsed, is the affair of `texts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
-from mailrider.errors import BrokenPromise, WrongConfiguration
+from mailrider.errors import WrongConfiguration
 from mailrider.model.request import Transport
 from mailrider.model.texts import hide_values, hides_values
 from mailrider.settings.catalogue import Catalogue
 from mailrider.settings.catalogue.connections import Pace
-from mailrider.settings.expansion import expand
 from mailrider.settings.kinds import Rate
 from mailrider.settings.maincf import Entry
 from mailrider.settings.mastercf import NO_SERVICES, MasterCf, parse_orders
-from mailrider.settings.parameter import FAMILY_PREFIX, Parameter, Section, WrongValue
+from mailrider.settings.parameter import FAMILY_PREFIX, Parameter, WrongValue
+from mailrider.settings.texts import HostFacts, Texts, show_value
 
 T = TypeVar("T")
-
-DEFAULT_DOMAIN = "localdomain"
-"""`mydomain` of a host whose name has no dot."""
-
-FOREIGN_SERVICES = frozenset({"smtpd"})
-"""`smtpd_recipient_limit` looks like a parameter of a service and is one of the SMTP server."""
-
-LISTED_SERVICES = ("smtp", "lmtp")
-"""The services whose own queue parameters are listed by name."""
-
-SIMILARITY = 0.85
-"""How alike two names must be (0 to 1) for one to be taken for a misspelling of the other."""
 
 IntegerFamily = Literal[
     "destination_concurrency_limit",
@@ -57,25 +44,8 @@ TimeFamily = Literal["destination_rate_delay", "transport_rate_delay", "recipien
 RateFamily = Literal["destination_concurrency_positive_feedback", "destination_concurrency_negative_feedback"]
 
 
-class HostFacts(NamedTuple):
-    """What the settings have to know of the world; `wiring` finds it out.
-
-    `host_name` is what the system calls itself (gethostname(2)), with or without a domain.  `networks` are those of the
-    interfaces, the default of `mynetworks`.
-    """
-
-    host_name: str
-    process_id: int = 0
-    process_name: str = "smtp"
-    service_name: str = "smtp"
-    networks: tuple[str, ...] = ()
-
-
 class Settings(Catalogue):
     """What the operator said, with defaults for the rest."""
-
-    _names: ClassVar[dict[str, Parameter[Any]]] = {}
-    _families: ClassVar[dict[str, Parameter[Any]]] = {}
 
     transport: Transport
     host: HostFacts
@@ -88,6 +58,7 @@ class Settings(Catalogue):
     """What master.cf says."""
     delivery_flags: str
     """The letters of `flags=` in master.cf (smtp(8)): `D`, `O`, `R`, `X`.  Those of a service: see `for_service`."""
+    _texts: Texts
 
     def __init__(
         self,
@@ -102,7 +73,7 @@ class Settings(Catalogue):
     ) -> None:
         self.__dict__.update(entries=entries, host=host, transport=transport, directory=directory, warnings=warnings)
         self.__dict__.update(services=services, delivery_flags=delivery_flags)
-        self.__dict__.update(_bound={transport: self}, _serving={}, _computing=set())
+        self.__dict__.update(_bound={transport: self}, _serving={}, _texts=Texts(entries, host, directory))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are frozen: {name}")
@@ -153,135 +124,27 @@ class Settings(Catalogue):
             delivery_flags=flags,
         )
 
-    # What is declared
-
-    @classmethod
-    def find(cls, name: str) -> Parameter[Any] | None:
-        """The declaration of a name in main.cf, or None for one that is not ours to know."""
-        names = cls._names
-        if not names:
-            cls._index()
-        parameter = names.get(name)
-        if parameter is None:
-            for suffix, family in cls._families.items():
-                if name.endswith(suffix):
-                    service = name.removesuffix(suffix)
-                    return family if service and service not in FOREIGN_SERVICES else None
-        return parameter
-
-    @classmethod
-    def _index(cls) -> None:
-        """Fill the maps from names and from endings; the longest ending comes first."""
-        for parameter in cls.declared.values():
-            for name in parameter.names:
-                cls._names[name] = parameter
-        families = [parameter for parameter in cls.declared.values() if parameter.family]
-        families.sort(key=lambda parameter: len(parameter.family), reverse=True)
-        cls._families.update((parameter.family, parameter) for parameter in families)
-
-    @classmethod
-    def listed_names(cls) -> list[str]:
-        """Every name that has a default worth showing, sorted."""
-        names = {name for parameter in cls.declared.values() if parameter.listed for name in parameter.names}
-        for parameter in cls.declared.values():
-            if parameter.family:
-                names.update(service + parameter.family for service in LISTED_SERVICES)
-        return sorted(names)
-
-    @classmethod
-    def sections(cls) -> list[type[Section]]:
-        """The sections of the catalogue, in its order."""
-        return list(Catalogue.__bases__)
-
-    @classmethod
-    def find_similar(cls, name: str) -> str:
-        """The declared name that `name` is probably meant to be, or an empty text."""
-        from difflib import get_close_matches
-
-        return next(iter(get_close_matches(name, cls.listed_names(), 1, SIMILARITY)), "")
-
     # Text
 
     def default_text(self, name: str) -> str | None:
         """The unexpanded default of `name`, or None for a name that is not declared."""
-        parameter = self.find(name)
-        if parameter is None:
-            return None
-        return self._compute(name) if parameter.computed else parameter.default_of(name)
+        return self._texts.default(name)
 
     def raw_text(self, name: str) -> str | None:
         """The unexpanded value of `name`, or None for a name that is neither set nor declared."""
-        entry = self._entry(name)
-        return entry.value if entry is not None else self.default_text(name)
+        return self._texts.raw(name)
 
     def text(self, name: str) -> str:
         """The expanded value of `name`, empty for an unknown one; raises `WrongConfiguration`."""
-        raw = self.raw_text(name)
-        return self._expand(name, raw) if raw else ""
+        return self._texts.expanded(name)
 
     def is_set(self, name: str) -> bool:
         """Whether the operator set `name`."""
-        return self._entry(name) is not None
+        return self._texts.find_entry(name) is not None
 
     def find_text(self, name: str) -> str | None:
         """The value of a parameter, expanded, or None where it is not set, declared or not."""
         return self.text(name) if self.is_set(name) else None
-
-    def _entry(self, name: str) -> Entry | None:
-        entry = self.entries.get(name)
-        if entry is not None:
-            parameter = self.find(name)
-            if parameter is not None and parameter.read_only:
-                return None
-        return entry
-
-    def _expand(self, name: str, raw: str) -> str:
-        try:
-            return expand(raw, self.raw_text)
-        except WrongConfiguration as error:
-            reason = hide_values(str(error)) if hides_values(name) else error
-            raise WrongConfiguration(f"{self._cite(name)}: {reason}") from None
-
-    def _cite(self, name: str) -> str:
-        """A setting as an error message shows it: with file and line, or as an option, or as a default."""
-        entry = self._entry(name)
-        if entry is None:
-            return f"{name} = {_show(self.default_text(name) or '')} (the default)"
-        value = _show(hide_values(entry.value) if hides_values(name) else entry.value)
-        return f"{entry.place}: {name} = {value}" if entry.line else f"-o {name}={value}"
-
-    def _compute(self, name: str) -> str:
-        """Defaults that depend on the host; empty where one is asked for while it is being found."""
-        computing: set[str] = self.__dict__["_computing"]
-        if name in computing:
-            return ""
-        computing.add(name)
-        try:
-            return self._ask_host(name)
-        finally:
-            computing.discard(name)
-
-    def _ask_host(self, name: str) -> str:
-        host = self.host
-        match name:
-            case "myhostname":
-                if "." in host.host_name:
-                    return host.host_name
-                return f"{host.host_name}.{self.text('mydomain') if self.is_set('mydomain') else DEFAULT_DOMAIN}"
-            case "mydomain":
-                _, dot, domain = self.text("myhostname").partition(".")
-                return domain if dot else DEFAULT_DOMAIN
-            case "mynetworks":
-                return " ".join(host.networks)
-            case "config_directory":
-                return self.directory or Catalogue.config_directory.default
-            case "process_id":
-                return str(host.process_id)
-            case "process_name":
-                return host.process_name
-            case "service_name":
-                return host.service_name
-        raise BrokenPromise(f"{name} has no computed default")
 
     # Values
 
@@ -294,9 +157,9 @@ class Settings(Catalogue):
         try:
             return parameter.parse(text)
         except WrongValue as error:
-            shown = _show(hide_values(text) if hides_values(name) else text) or "nothing"
+            shown = show_value(hide_values(text) if hides_values(name) else text) or "nothing"
             meant = "" if self.raw_text(name) == text else f" (that is, {shown})"
-            raise WrongConfiguration(f"{self._cite(name)}{meant}: expected {error}") from None
+            raise WrongConfiguration(f"{self._texts.cite(name)}{meant}: expected {error}") from None
 
     @overload
     def of_service(self, service: str, suffix: IntegerFamily) -> int: ...
@@ -350,7 +213,7 @@ class Settings(Catalogue):
         """A relay host that is this host would get its own mail for ever."""
         relayhost = self.text("relayhost")
         if relayhost and self.text(name).lower() == relayhost.lower():
-            raise WrongConfiguration(f"{self._cite('relayhost')}: mail would come back, since that is {name}")
+            raise WrongConfiguration(f"{self._texts.cite('relayhost')}: mail would come back, since that is {name}")
 
     def _changed(self) -> Iterator[tuple[str, Parameter[Any]]]:
         """The declared names that were set to something else than their default, in the order of the file."""
@@ -364,7 +227,7 @@ class Settings(Catalogue):
         if raw == default:
             return True
         try:
-            return bool(self._parse(parameter, name) == parameter.parse(self._expand(name, default)))
+            return bool(self._parse(parameter, name) == parameter.parse(self._texts.expand(name, default)))
         except (WrongConfiguration, WrongValue):
             return False
 
@@ -408,15 +271,3 @@ def _name_unheard(overrides: Mapping[str, Entry]) -> Iterator[str]:
         parameter = Settings.find(name)
         if parameter is not None and (parameter.family or parameter.section == Pace.title):
             yield f"{entry.place}: -o {name} has no effect in master.cf; set it in main.cf"
-
-
-VALUE_SHOWN_CHARACTERS = 80
-"""A sentence with a longer value in it is not read."""
-
-
-def _show(text: str) -> str:
-    """A value for a message: printable and not too long."""
-    shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    shown = "".join(character if character.isprintable() else "?" for character in shown)
-    return shown if len(shown) <= VALUE_SHOWN_CHARACTERS else shown[:VALUE_SHOWN_CHARACTERS] + "..."
-
