@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrider.errors import BrokenPromise, ConnectionLost
-from mailrider.net.connection import EARLY_REPLY_LIMIT, WRITE_AHEAD_OCTETS, Connection
+from mailrider.net.connection import EARLY_REPLY_LIMIT, Connection
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.patience import Patience
+from mailrider.net.shipment import WRITE_AHEAD_OCTETS
 from mailrider.net.stream import SocketStream
 from mailrider.smtp.handshake import Opening, Terms
 from mailrider.smtp.reply import GarbageLine, Reply

@@ -269,7 +269,7 @@ async def open_session(
     if turn is not None and turn.policy.level is not TlsLevel.NONE:
         session.own_address = find_own_address(dialled.socket)
     session.is_best_exchanger = is_best_exchanger
-    connection.note = session.note
+    connection.listen(session.note)
     terms = make_terms(
         server, profile, request, observer, age_seconds=age_seconds, is_best_exchanger=is_best_exchanger
     )

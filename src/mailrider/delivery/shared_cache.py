@@ -127,7 +127,7 @@ def restore_session(
     connection = Connection(SocketStream(connected, loop), profile.patience, wheel, parser=parser, dialogue=dialogue)
     connection.pipelining = facts.offered.pipelining
     session = Session(connection, server, facts.offered, profile, observer)
-    connection.note = session.note
+    connection.listen(session.note)
     session.keep(transcript)
     session.queue_id = request.queue_id
     session.uses = facts.reuses + 1

@@ -10,8 +10,8 @@ octets that leave do.
 Replies that come before they were asked for wait their turn; when `EARLY_REPLY_LIMIT` of them wait, no more is read.  No
 reply is believed before all that was written has left.  A peer that says anything to a connection at rest loses it.
 
-Known fault: what goes out last, up to `WRITE_AHEAD_OCTETS` of content and the dot, leaves in one write.  A peer that stops
-reading in the middle of that counts as silent after the dot, so the message is in doubt although it cannot have arrived.
+Known fault: what goes out last, up to `shipment.WRITE_AHEAD_OCTETS` of content and the dot, leaves in one write.  A peer that
+stops reading in the middle of that counts as silent after the dot, so the message is in doubt although it cannot have arrived.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from typing import Any
 from mailrider.errors import ConnectionLost, LocalDataError, MailriderError, PeerBabbles, TimedOut, WireTrouble
 from mailrider.net.countdown import Countdown
 from mailrider.net.deadline import DeadlineWheel
+from mailrider.net.hearing import Hearing
 from mailrider.net.patience import Patience
 from mailrider.net.run import Run
 from mailrider.net.secure import Channel, SecureStream
+from mailrider.net.shipment import hand_over
 from mailrider.net.stream import SocketStream, Stream
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.stage import CONTENT, STARTTLS, Stage
@@ -36,9 +38,6 @@ from mailrider.smtp.wire import AWAIT_REPLY, Encrypt, Pause, Transmit, Want, Wir
 
 EARLY_REPLY_LIMIT = 64
 """Unasked replies that are kept.  A server that runs ahead this far is not speaking SMTP."""
-
-WRITE_AHEAD_OCTETS = 128 * 1024
-"""Content is handed to the stream in writes of about this size: one socket buffer."""
 
 LAST_WORDS = 3
 """How often a script may want something more after it has heard that the connection is lost."""
@@ -52,8 +51,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_countdown", "_dialogue", "_encrypter", "_ended", "_farewell", "_holds_back", "_loop", "_note", "_parser",
-        "_pieces", "_queue", "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
+        "_countdown", "_encrypter", "_ended", "_farewell", "_hearing", "_holds_back", "_loop", "_pieces", "_queue",
+        "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -68,9 +67,7 @@ class Connection:
     ) -> None:
         self._stream = stream
         self._wheel = wheel
-        self._parser = parser if parser is not None else ReplyParser()
-        self._note = note
-        self._dialogue = dialogue
+        self._hearing = Hearing(parser if parser is not None else ReplyParser(), note, dialogue)
         self._wire = Wire() if dialogue is None else TellingWire(dialogue)
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Run] = deque()  # scripts that have not begun
@@ -120,14 +117,9 @@ class Connection:
         """The clock on which deadlines are."""
         return self._loop.time()
 
-    @property
-    def note(self) -> Callable[[Note], None] | None:
-        """Who hears of odd replies."""
-        return self._note
-
-    @note.setter
-    def note(self, note: Callable[[Note], None] | None) -> None:
-        self._note = note
+    def listen(self, note: Callable[[Note], None]) -> None:
+        """Tell this one of odd replies from now on."""
+        self._hearing.note = note
 
     def run(self, script: Generator[Want, Reply | None, Any]) -> asyncio.Future[Any]:
         """Run a script when the scripts before it have written all they had to write; its result comes back."""
@@ -234,7 +226,7 @@ class Connection:
         assert self.make_channel is not None
         self.depart()
         self._wire.arrived.clear()
-        self._parser.forget()
+        self._hearing.forget()
         self._encrypter = run
         self._countdown.begin(STARTTLS)
         self._stream = SecureStream(self._stream, self.make_channel(), self._loop)
@@ -324,26 +316,13 @@ class Connection:
             self._stream.write(data)
 
     def _send_pieces(self) -> None:
-        """Hand over content until the stream is full; the script goes on when all of it is handed over.
-
-        The last pieces stay in `out`, so that the dot, and what rides with it, leaves together with them.
-        """
+        """Hand over content until the stream is full; the script goes on when all of it is handed over."""
         run, pieces, out = self._sender, self._pieces, self._wire.out
         assert run is not None
         assert pieces is not None
-        size = sum(map(len, out))
         try:
-            for piece in pieces:
-                out.append(piece)
-                size += len(piece)
-                if size >= WRITE_AHEAD_OCTETS:
-                    data = b"".join(out)
-                    out.clear()
-                    taken = self._stream.write(data)
-                    self._countdown.octets_departed(CONTENT, size - self._stream.unsent_octets)
-                    if not taken:
-                        return  # `drained` or `write_failed` comes back to this
-                    size = 0
+            if not hand_over(pieces, out, self._stream, self._countdown):
+                return  # `drained` or `write_failed` comes back to this
         except Exception as fault:
             self._pieces = self._sender = None
             out.clear()
@@ -382,18 +361,13 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         """Octets came in: hand the replies in them to whom they belong."""
         try:
-            replies = self._parser.feed(data)
+            replies = self._hearing.hear(data)
         except PeerBabbles as trouble:
             self._break(trouble)
             return
         except LocalDataError as trouble:
             self._fail(trouble)
             return
-        if self._parser.notes:
-            self._tell_notes()
-        if self._dialogue is not None:
-            for reply in replies:
-                self._dialogue.reply(reply)
         if replies:
             arrived = self._wire.arrived
             arrived.extend(replies)
@@ -409,7 +383,7 @@ class Connection:
     def is_addressed(self) -> bool:
         """The peer says something that nobody has asked for."""
         unasked = len(self._wire.arrived) - len(self._wire.awaited)
-        return unasked > 0 or (unasked == 0 and not self._parser.is_between_replies)
+        return unasked > 0 or (unasked == 0 and not self._hearing.is_between_replies)
 
     def stream_ended(self) -> None:
         """The peer will say no more.  Content that is being sent goes on: the reason may have come already."""
@@ -420,13 +394,6 @@ class Connection:
             else:
                 self._break(ConnectionLost("the peer hung up"))
 
-    def _tell_notes(self) -> None:
-        notes = self._parser.notes
-        if self._note is not None:
-            for note in notes:
-                self._note(note)
-        notes.clear()
-
     # -- trouble ---------------------------------------------------------------------------------------------------
 
     def _run_out_of_time(self) -> None:
@@ -435,7 +402,7 @@ class Connection:
 
     def _fail(self, trouble: LocalDataError) -> None:
         """We cannot understand a peer that is well: who is being answered may still say QUIT to it."""
-        self._tell_beginning()
+        self._hearing.break_off()
         awaited = self._wire.awaited
         owner = awaited[0][1] if awaited and self._pieces is None else None
         if isinstance(owner, Run):
@@ -453,18 +420,12 @@ class Connection:
         self._wire.reusable = False
         self._stream.close()
         self._wheel.forget(self._countdown)
-        self._tell_beginning()
+        self._hearing.break_off()
         self._lose_all(trouble)
         if self._farewell is not None and not self._farewell.done():
             self._farewell.set_result(None)
         if self.when_gone is not None:
             self.when_gone(self)
-
-    def _tell_beginning(self) -> None:
-        """A reply that will not be whole any more belongs to the dialogue."""
-        if self._dialogue is not None and (begun := self._parser.begun):
-            self._dialogue.fragment(begun)
-            self._parser.forget()
 
     def _lose_all(self, trouble: WireTrouble) -> None:
         runs = [run for run in (self._sender, self._encrypter) if run is not None]
