@@ -12,12 +12,7 @@ from mailrider.cli.config import config
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own configuration has no part in this."""
-    monkeypatch.delenv("MAIL_CONFIG", raising=False)
-    monkeypatch.setattr("mailrider.settings.loading.USUAL_DIRECTORY", "/nonexistent")
+pytestmark = pytest.mark.usefixtures("no_configuration")
 
 
 def write(directory: Path, main_cf: str) -> str:

@@ -19,11 +19,7 @@ MACHINE = frozenset({"myhostname", "mydomain", "mynetworks", "config_directory",
 """What depends on the machine or on the process."""
 
 
-@pytest.fixture(autouse=True)
-def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own configuration has no part in this."""
-    monkeypatch.delenv("MAIL_CONFIG", raising=False)
-    monkeypatch.setattr("mailrider.settings.loading.USUAL_DIRECTORY", "/nonexistent")
+pytestmark = pytest.mark.usefixtures("no_configuration")
 
 
 def titles(case: Case) -> str:

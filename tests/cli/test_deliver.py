@@ -34,13 +34,6 @@ def quiet_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture
-def message(tmp_path: Path) -> str:
-    path = tmp_path / "message"
-    path.write_bytes(b"Subject: x\n\ntext\n")
-    return str(path)
-
-
 class Said:
     """How the command ended, and what it said."""
 

@@ -19,13 +19,6 @@ from .deliveries import request_to, to, write_batch
 from .peer_thread import PATIENCE_SECONDS, PeerThread
 
 
-@pytest.fixture
-def message(tmp_path: Path) -> str:
-    path = tmp_path / "message"
-    path.write_bytes(b"Subject: x\n\ntext\n")
-    return str(path)
-
-
 def start(*arguments: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if name != "MAIL_CONFIG"}
     return subprocess.Popen(

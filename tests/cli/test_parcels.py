@@ -28,17 +28,10 @@ SENTENCE_LIMIT_CHARACTERS = 400
 
 
 @pytest.fixture
-def message_file(tmp_path: Path) -> str:
-    path = tmp_path / "message"
-    path.write_bytes(b"Subject: x\n\ntext\n")
-    return str(path)
-
-
-@pytest.fixture
-def request_(message_file: str) -> dict[str, Any]:
+def request_(message: str) -> dict[str, Any]:
     """A request with nothing but what it needs."""
     return {
-        "nexthop": "example.test", "sender": "a@example.test", "recipients": ["b@example.test"], "message_file": message_file,
+        "nexthop": "example.test", "sender": "a@example.test", "recipients": ["b@example.test"], "message_file": message,
     }  # fmt: skip
 
 

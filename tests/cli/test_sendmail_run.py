@@ -21,6 +21,8 @@ from mailrider.spool.files import Files
 from mailrider.spool.opening import open_spool
 from mailrider.spool.spool import Order, Selection, StoredMessage
 
+from .kept import list_kept
+
 
 class Site:
     """A directory with main.cf, and the queue that it names."""
@@ -42,16 +44,7 @@ class Site:
         return run_sendmail(["-C", str(self.folder), *arguments])
 
     def kept(self) -> list[tuple[StoredMessage, bytes]]:
-        async def go() -> list[tuple[StoredMessage, bytes]]:
-            found = []
-            async with open_spool(self.queue) as spool:
-                for message in await spool.list():
-                    content = await spool.content(message.queue_id)
-                    assert content is not None
-                    found.append((message, b"".join(content.chunks())))
-            return found
-
-        return asyncio.run(go())
+        return list_kept(self.queue)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 import sys
@@ -13,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.cli.sendmail_stand_alone import LineEndings
-from mailrider.spool.opening import open_spool
-from mailrider.spool.spool import StoredMessage
+
+from .kept import list_kept
 
 DIALOGUE = """EHLO client.example
 MAIL FROM:<a@b.example> RET=HDRS ENVID=abc
@@ -37,19 +36,6 @@ def talk(folder: Path, dialogue: str, line_end: str = "\r\n") -> subprocess.Comp
     return subprocess.run(command, input=said, capture_output=True, timeout=60, check=False)
 
 
-def kept(folder: Path) -> list[tuple[StoredMessage, bytes]]:
-    async def go() -> list[tuple[StoredMessage, bytes]]:
-        found = []
-        async with open_spool(f"{folder}/queue") as spool:
-            for message in await spool.list():
-                content = await spool.content(message.queue_id)
-                assert content is not None
-                found.append((message, b"".join(content.chunks())))
-        return found
-
-    return asyncio.run(go())
-
-
 @pytest.mark.parametrize("line_end", ["\r\n", "\n"], ids=["CRLF", "LF"])
 def test_a_conversation(tmp_path: Path, line_end: str) -> None:
     done = talk(tmp_path, DIALOGUE, line_end)
@@ -59,7 +45,7 @@ def test_a_conversation(tmp_path: Path, line_end: str) -> None:
     assert [line[:4] for line in lines if line[3:4] == b" "] == [
         b"220 ", b"250 ", b"250 ", b"250 ", b"250 ", b"354 ", b"250 ", b"221 ",
     ]  # fmt: skip
-    ((message, text),) = kept(tmp_path)
+    ((message, text),) = list_kept(tmp_path / "queue")
     assert message.queue_id.encode() in done.stdout
     assert (message.envelope.sender, message.envelope.ret, message.envelope.envid) == ("a@b.example", "hdrs", "abc")
     assert [one.address for one in message.envelope.recipients] == ["c@d.example", "e@f.example"]
@@ -70,7 +56,7 @@ def test_input_that_ends_in_the_middle(tmp_path: Path) -> None:
     done = talk(tmp_path, DIALOGUE[: DIALOGUE.index("hello")])
     assert done.returncode == 0
     assert b"354 " in done.stdout
-    assert kept(tmp_path) == []
+    assert list_kept(tmp_path / "queue") == []
 
 
 @given(st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"bc"])), st.booleans(), st.data())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -14,6 +13,7 @@ import dns.exception
 import dns.message
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.ports import free_ports
 
 PATIENCE_SECONDS = 90.0
 """How long a name server may take to begin."""
@@ -64,7 +64,7 @@ class NameServers:
     def __init__(self, folder: Path, *, signed: dict[str, str], unsigned: dict[str, str], spoilt: dict[str, str]) -> None:
         self.folder = folder
         self.signed, self.unsigned, self.spoilt = signed, unsigned, spoilt
-        self.port, self._authority_port = _free_ports()
+        self.port, self._authority_port = free_ports(2)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -137,11 +137,3 @@ class NameServers:
                     continue
                 if answer.answer:
                     return
-
-
-def _free_ports() -> tuple[int, int]:
-    """Two, and never the same one twice.  Both servers listen with UDP and TCP."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(other.getsockname()[1])

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from tests.content.walking import Content
 from tests.differential_mime.messages import MessageMaker
 from tests.differential_mime.postfix import Postfix
 from tests.differential_mime.recorder import Book, Received, Recorder
@@ -14,6 +15,9 @@ from tests.differential_mime.variants import FILES, RAW, SENDER, VARIANTS, Varia
 
 from mailrider.content.fit import Fitting, fit_content
 from mailrider.errors import UnsuitableContent
+
+PIECE_OCTETS = 777
+"""How our content is cut: oddly, so that line ends fall between two pieces."""
 
 BATCH = 50
 """Messages that are under way at once."""
@@ -31,19 +35,6 @@ class Difference:
     what: str
     theirs: object
     ours: object
-
-
-class InMemory:
-    """Content in pieces of an odd size, so that line ends fall between them."""
-
-    def __init__(self, octets: bytes, piece_octets: int = 777) -> None:
-        self._octets = octets
-        self._piece_octets = piece_octets
-        self.size_octets = len(octets)
-
-    def chunks(self) -> Iterator[bytes]:
-        for start in range(0, len(self._octets), self._piece_octets):
-            yield self._octets[start : start + self._piece_octets]
 
 
 class Campaign:
@@ -167,7 +158,7 @@ def fit(content: bytes, fitting: Fitting) -> Received:
     """What Mailrider sends."""
     out = bytearray()
     try:
-        for piece in fit_content(InMemory(content), fitting):
+        for piece in fit_content(Content(content, PIECE_OCTETS), fitting):
             out += piece
     except UnsuitableContent:
         return Received(bytes(out), False)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from tests.ports import free_port
+
 _MASTER_CF = """\
 127.0.0.1:{port} inet n - n - - smtpd
 cleanup   unix n - n - 0 cleanup
@@ -97,7 +99,7 @@ class Postfix:
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mailrider-postfix-"))
         self.folder.chmod(0o755)
-        self.port = _free_port()
+        self.port = free_port()
         for name in ("etc", "spool", "data", "log"):
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix")
@@ -180,8 +182,3 @@ class Postfix:
                 connection.sendall((b"\n" + content).replace(b"\n.", b"\n..")[1:] + b".\r\n")
                 expect(b"250")
             connection.sendall(b"QUIT\r\n")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

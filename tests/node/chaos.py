@@ -43,6 +43,7 @@ from tests.node.doors import (
 )  # fmt: skip
 from tests.node.far_side import FarProcess
 from tests.node.verdict import Verdict, judge
+from tests.ports import free_port
 
 from mailrider.machine import SystemClock
 from mailrider.spool.sqlite import SqliteSpool
@@ -68,26 +69,11 @@ DOMAINS = 7
 CROWD_DOMAINS = 60
 PAUSE_SECONDS = 0.05
 CROWD_PAUSE_SECONDS = 0.01
-PORTS = (20_000, 30_000)
-"""Where a free one is looked for: below those that the system gives to outgoing connections."""
-
 
 TIMEOUTS = "".join(
     f"smtp_{stage}_timeout = 4s\n" for stage in ("helo", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset", "quit")
 )
 """What a far side that stalls or talks nonsense may cost."""
-
-
-def free_port() -> int:
-    """A port that nobody listens at, and that no outgoing connection is given."""
-    while True:
-        port = random.SystemRandom().randrange(*PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Site:

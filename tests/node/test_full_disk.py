@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.node.chaos import free_port
 from tests.node.doors import PATIENCE_SECONDS, UnixLmtp, expect, unix_client
 from tests.node.test_serve import Site
+from tests.ports import free_port
 
 from cli.peer_thread import PeerThread
 from mailrider.spool.files import RESERVE_OCTETS
-from mailrider.testkit.peers import ScriptedServer
 
 DISK_MEBIBYTES = 12
 SMALL = b"Subject: x\r\n\r\nhello\r\n"
@@ -46,12 +45,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@pytest.fixture
-def peer() -> Iterator[PeerThread]:
-    with PeerThread(ScriptedServer()) as thread:
-        yield thread
 
 
 class Filler:

@@ -20,7 +20,6 @@ from mailrider.machine import SystemClock
 from mailrider.model.request import Envelope, Recipient
 from mailrider.spool.spool import Accepted, Submission
 from mailrider.spool.sqlite import SqliteSpool
-from mailrider.testkit.peers import ScriptedServer
 
 PATIENCE_SECONDS = 120.0
 """Nothing here takes a second on a machine that does nothing else."""
@@ -114,12 +113,6 @@ class Site:
             assert time.monotonic() < end, seen
             time.sleep(0.01)
         return seen
-
-
-@pytest.fixture
-def peer() -> Iterator[PeerThread]:
-    with PeerThread(ScriptedServer()) as thread:
-        yield thread
 
 
 @pytest.mark.parameter("queue_directory", "maillog_file", "mail_owner")

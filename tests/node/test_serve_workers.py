@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.node.test_serve import PATIENCE_SECONDS, Site
+from tests.ports import free_port
 
 from cli.peer_thread import PeerThread
 from mailrider.queue.share import choose_worker
@@ -77,13 +77,6 @@ def is_alive(process_id: int) -> bool:
 def command(site: Site, *words: str) -> None:
     called = [sys.executable, "-m", "mailrider", "-c", str(site.folder), "queue", *words]
     subprocess.run(called, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_workers_share_the_mail_by_destination_and_end_when_they_are_told_to(tmp_path: Path) -> None:

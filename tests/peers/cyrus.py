@@ -7,7 +7,6 @@ libraries.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 import shutil
@@ -18,8 +17,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.peers.listening import wait_until_it_listens
+from tests.ports import free_port
+
 from mailrider.testkit.authority import Certificate
-from postfix.instance import free_port
 
 PACKAGES = ("cyrus-common", "cyrus-imapd", "libical3", "libpcre3", "libsasl2-modules", "libxapian30", "sasl2-bin")
 UNPACKED = Path(tempfile.gettempdir()) / f"mailrider-cyrus-{os.getuid()}"
@@ -31,8 +32,6 @@ HAS_SCRAM = Path(PLUGINS, "libscram.so").exists()
 FETCH_SECONDS = 60.0
 """3 MB."""
 
-START_ATTEMPTS = 400
-START_PAUSE_SECONDS = 0.05
 
 USER, PASSWORD, REALM = "joe", "secret", "mx.example.test"
 
@@ -144,16 +143,7 @@ class Cyrus:
         )  # fmt: skip
 
     async def wait_until_it_listens(self) -> None:
-        for _ in range(START_ATTEMPTS):
-            assert self.process.poll() is None, "the master of Cyrus IMAP has ended"
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
-                await asyncio.sleep(START_PAUSE_SECONDS)
-            else:
-                writer.close()
-                return
-        raise AssertionError("lmtpd does not start")
+        assert await wait_until_it_listens(self.process, self.port), f"lmtpd does not start; master: {self.process.poll()}"
 
     def stop(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.peers.listening import wait_until_it_listens
+from tests.ports import free_port
+
 from mailrider.testkit.authority import Certificate
-from postfix.instance import free_port
 
 DOVECOT = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
-START_ATTEMPTS = 200
-START_PAUSE_SECONDS = 0.05
-"""Dovecot takes up to a second to listen."""
 
 PASSWORD = "secret=with;signs"
 
@@ -125,17 +123,7 @@ class Dovecot:
         return log.read_text() if log.exists() else ""
 
     async def wait_until_it_listens(self) -> None:
-        for _ in range(START_ATTEMPTS):
-            if self.process.poll() is not None:
-                break
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
-                await asyncio.sleep(START_PAUSE_SECONDS)
-            else:
-                writer.close()
-                return
-        raise AssertionError(f"dovecot does not start: {self.log}")
+        assert await wait_until_it_listens(self.process, self.port), f"dovecot does not start: {self.log}"
 
     def stop(self) -> None:
         self.process.terminate()

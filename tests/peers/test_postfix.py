@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from tests.ports import free_port
 
 from delivery.scene import Scene, brief
 from mailrider.events import TlsEstablished
@@ -25,7 +26,7 @@ from mailrider.model.tls import Standing, TlsFacts
 from mailrider.testkit.authority import make_root
 from mailrider.tls.certificate import fingerprint
 from postfix import instance
-from postfix.instance import Postfix, free_port
+from postfix.instance import Postfix
 
 from . import dovecot
 

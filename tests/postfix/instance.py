@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.ports import free_port
+
 PROGRAM = Path(sys.executable).parent / "mailrider"
 
 MASTER_CF = """\
@@ -243,10 +245,3 @@ class Postfix:
                     if pattern in command and str(self.etc).encode() in (entry / "environ").read_bytes():
                         found.append(int(entry.name))
         return sorted(found)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from yard import BOUNCED, DEFERRED, SENT, TROUBLE, Yard
+from yard import BOUNCED, DEFERRED, SENT, TROUBLE, Yard, refused
 
 from mailrider.events import Warned
 from mailrider.model.outcome import DestinationTrouble, Outcome
@@ -17,7 +17,7 @@ from mailrider.queue.dispatcher import ClogTerms
 from mailrider.queue.runner import RunnerTerms
 from mailrider.queue.schedule import ScheduleTerms
 from mailrider.queue.window import WindowTerms
-from mailrider.spool.spool import Committed, Order, Selection
+from mailrider.spool.spool import Order, Selection
 from virtual_time import run
 
 DAY = 86_400.0
@@ -468,10 +468,6 @@ class Refusing:
             self.refusals -= 1
             return refused()
         return self._spool.settle(lease, settlements)
-
-
-async def refused() -> Committed:
-    return Committed.FAILED
 
 
 def test_what_was_delivered_is_not_delivered_again_where_the_storage_refuses() -> None:

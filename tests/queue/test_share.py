@@ -6,16 +6,10 @@ from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
+from yard import Fixed
 
 from mailrider.queue.routing import Router, RoutingTerms
 from mailrider.queue.share import Part, WorkShare, choose_worker
-
-
-class Fixed(dict[str, str]):
-    """A table."""
-
-    def find(self, key: str, *, partial: bool = False) -> str | None:
-        return self.get(key)
 
 
 def make_shares(

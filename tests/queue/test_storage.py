@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from yard import DEFERRED, SENT, Yard
+from yard import DEFERRED, SENT, Yard, refused
 
 from mailrider.queue.schedule import ScheduleTerms
 from mailrider.spool.memory import MemorySpool
-from mailrider.spool.spool import Committed
 from virtual_time import run
 
 QUICK = ScheduleTerms(minimal_backoff_seconds=10, maximal_backoff_seconds=10, run_delay_seconds=10)
 LIMIT_SECONDS = 86_400.0
-
-
-async def refused() -> Committed:
-    return Committed.FAILED
 
 
 class FullDisk(MemorySpool):

@@ -21,7 +21,7 @@ from mailrider.queue.runner import Runner, RunnerTerms
 from mailrider.queue.schedule import Schedule, ScheduleTerms
 from mailrider.queue.window import WindowTerms
 from mailrider.spool.memory import MemorySpool
-from mailrider.spool.spool import Accepted, Submission
+from mailrider.spool.spool import Accepted, Committed, Submission
 from virtual_time import VirtualClock
 
 SENT = Outcome(Status.SENT, "2.0.0", "250 Ok", "mx[192.0.2.1]:25", "mx", "250 Ok", Action.RELAYED)
@@ -182,6 +182,11 @@ class Yard:
             for it in self.events
             if isinstance(it, RecipientSettled) and it.recipient.address == address
         ]
+
+
+async def refused() -> Committed:
+    """What a storage answers that is full."""
+    return Committed.FAILED
 
 
 class Fixed(dict[str, str]):

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from tests.ports import free_port
 
 START_SECONDS = 60
 """More than any of them takes on a busy machine."""
@@ -35,14 +36,6 @@ def find_program(name: str, package: str, *places: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not installed (Debian package {package})")
     return path
-
-
-def take_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Account:
@@ -111,7 +104,7 @@ def postgresql() -> Iterator[tuple[int, Path]]:
     with a_folder(account) as folder:
         data = folder / "data"
         run(account, folder, [initdb, "-D", str(data), "-A", "trust", "-U", "mail", "-N", "-E", "UTF8", "--locale=C"])
-        port = take_port()
+        port = free_port()
         listening = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder)]
         ask = [client, "-h", str(folder), "-p", str(port), "-U", "mail", "-d", "postgres", "-Atqc"]
 
@@ -135,7 +128,7 @@ def mariadb() -> Iterator[tuple[int, Path]]:
         data, place = folder / "data", folder / "s"
         options = ["--no-defaults", f"--datadir={data}"]
         run(account, folder, [install, *options, "--auth-root-authentication-method=normal", "--skip-test-db"])
-        port = take_port()
+        port = free_port()
         listening = [f"--socket={place}", "--bind-address=127.0.0.1", f"--port={port}", f"--pid-file={folder}/pid"]
         light = ["--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=8M"]
         ask = [client, "--no-defaults", f"--socket={place}", "--user=root"]
@@ -151,7 +144,7 @@ def memcached() -> Iterator[int]:
     """A server with `PAIRS`, where a key may be in it: its port."""
     program = find_program("memcached", "memcached")
     account = Account("nobody")
-    port = take_port()
+    port = free_port()
     with a_folder(account) as folder:
         command = [program, "-l", "127.0.0.1", "-p", str(port), "-m", "8", "-t", "1", "-U", "0"]
         with running(command, account, folder, lambda: answers(port)):
@@ -179,7 +172,7 @@ def slapd() -> Iterator[int]:
         (folder / "slapd.conf").write_text(SLAPD_CONF.format(folder=folder))
         (folder / "entries").write_text(ENTRIES)
         run(account, folder, [adder, "-q", "-f", "slapd.conf", "-l", "entries"])
-        port = take_port()
+        port = free_port()
         command = [program, "-d", "0", "-f", str(folder / "slapd.conf"), "-h", f"ldap://127.0.0.1:{port}"]
         with running(command, account, folder, lambda: answers(port)):
             yield port

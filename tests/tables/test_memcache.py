@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.tables.components import fill_memcached, take_port
+from tests.ports import free_port
+from tests.tables.components import fill_memcached
 
 from mailrider.errors import TableTrouble, WrongConfiguration
 from mailrider.tables.opening import open_table
@@ -43,7 +44,7 @@ def test_the_backup_is_asked_and_its_answer_kept(make: Open, memcached: int) -> 
 
 
 def test_the_backup_stands_in_for_a_server_that_is_gone(make: Open) -> None:
-    port = take_port()
+    port = free_port()
     with pytest.raises(TableTrouble, match="refused"):
         make(port).find("a")
     table = make(port, "backup = inline:{a=b}")

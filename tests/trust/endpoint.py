@@ -9,9 +9,10 @@ import ssl
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs
+
+from .answering import AnsweringServer
 
 
 @cache
@@ -46,59 +47,29 @@ def certificates() -> tuple[str, str]:
     return str(authority), str(chain)
 
 
-class Endpoint:
-    """Answers each request with the next of `answers`: an object is JSON with status 200, octets go out as they are, None
-    is silence.
-
-    The last answer serves all that come later.  `forms` are the forms that came in.
-    """
+class Endpoint(AnsweringServer):
+    """An object as an answer is JSON with status 200, octets go out as they are.  `forms` are the forms that came in."""
 
     def __init__(self, *answers: Any, secure: bool = True) -> None:
-        self.answers = list(answers)
-        self.secure = secure
+        context = None
+        if secure:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificates()[1])
+        super().__init__(list(answers), context)
         self.forms: list[dict[str, str]] = []
-        self.port = 0
 
     @property
     def url(self) -> str:
-        return f"http{'s' if self.secure else ''}://127.0.0.1:{self.port}/token"
+        return f"http{'s' if self.context else ''}://127.0.0.1:{self.port}/token"
 
-    async def __aenter__(self) -> Self:
-        context = None
-        if self.secure:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(certificates()[1])
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
+    async def hear(self, reader: asyncio.StreamReader) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length:")[2].split()[0])
+        form = parse_qs((await reader.readexactly(length)).decode())
+        self.forms.append({name: values[0] for name, values in form.items()})
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, trouble: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            length = int(head.partition("content-length:")[2].split()[0])
-            form = parse_qs((await reader.readexactly(length)).decode())
-            self.forms.append({name: values[0] for name, values in form.items()})
-            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-            if answer is None:
-                await reader.read()
-            else:
-                writer.write(answer if isinstance(answer, bytes) else reply(answer))
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+    def put(self, answer: Any) -> bytes:
+        return answer if isinstance(answer, bytes) else reply(answer)
 
 
 def reply(found: Any, status: int = 200, headers: str = "") -> bytes:

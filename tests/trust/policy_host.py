@@ -7,8 +7,6 @@ import ssl
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
-from typing import Self
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -18,6 +16,8 @@ from mailrider.trust.mta_sts_fetch import FetchTerms
 from mailrider.trust.mta_sts_finder import StsPolicies
 from mailrider.trust.mta_sts_store import PolicyStore
 from virtual_time import VirtualClock
+
+from .answering import AnsweringServer
 
 DOMAIN = "dest.test"
 ENFORCE = b"version: STSv1\r\nmode: enforce\r\nmx: mx1.dest.test\r\nmx: *.mail.test\r\nmax_age: 604800\r\n"
@@ -57,47 +57,15 @@ def page(body: bytes = ENFORCE, status: int = 200, media_type: str = "text/plain
     return f"{head}{headers}\r\n".encode() + body
 
 
-class PolicyHost:
-    """Answers each request with the next of `answers`, and with the last for ever; None is silence.
-
-    `heads` are the requests that came in.
-    """
+class PolicyHost(AnsweringServer):
+    """Gives policies to all who ask.  `heads` are the requests that came in."""
 
     def __init__(self, *answers: bytes | None, context: ssl.SSLContext | None = None) -> None:
-        self.answers = list(answers or (page(),))
-        self.context = context or context_for(f"mta-sts.{DOMAIN}")
+        super().__init__(list(answers or (page(),)), context or context_for(f"mta-sts.{DOMAIN}"))
         self.heads: list[str] = []
-        self.port = 0
 
-    async def __aenter__(self) -> Self:
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, trouble: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-            if answer is None:
-                await reader.read()
-            else:
-                writer.write(answer)
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+    async def hear(self, reader: asyncio.StreamReader) -> None:
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
 
     @property
     def terms(self) -> FetchTerms:
