@@ -64,3 +64,10 @@ def test_one_agent_is_tried_with_its_own_settings(tmp_path: Path) -> None:
     try_tls(read(tmp_path, main_cf).bind(Transport.LMTP), told.append)
     assert "/nonexistent/lmtp" in told[0]
     assert not any("/nonexistent/smtp" in text for text in told)
+
+
+def test_words_that_nobody_knows_are_told_once(tmp_path: Path) -> None:
+    main_cf = "smtp_tls_fingerprint_digest = bogus\nsmtp_tls_ciphers = fine\ntls_ssl_options = X\n"
+    doubts = find_tls_doubts(read(tmp_path, main_cf))
+    for words in ('Digest algorithm "bogus" not found', 'invalid cipher grade: "fine"', 'unknown tls_ssl_options value "X"'):
+        assert len([doubt for doubt in doubts if words in doubt]) == 1, doubts

@@ -296,14 +296,22 @@ def test_a_session_is_resumed_where_sessions_are_kept(tmp_path: Path) -> None:
     assert [facts.verified for facts in place.facts] == [True] * 3
 
 
-def test_a_library_that_cannot_be_set_up_means_clear_or_nothing(tmp_path: Path) -> None:
-    place = Place(tmp_path, smtp_tls_security_level="may", smtp_tls_cert_file="/nosuch")
+@pytest.mark.parametrize("wrong", [{"smtp_tls_cert_file": "/nosuch"}, {"smtp_tls_fingerprint_digest": "bogus"}])
+def test_a_library_that_cannot_be_set_up_means_clear_or_nothing(tmp_path: Path, wrong: dict[str, str]) -> None:
+    place = Place(tmp_path, smtp_tls_security_level="may", **wrong)
     (report,) = place.deliver()
     assert statuses(report) == ["sent 2.0.0"]
     assert "STARTTLS" not in place.peer.sessions[0].commands
-    place = Place(tmp_path, smtp_tls_security_level="encrypt", smtp_tls_cert_file="/nosuch")
+    place = Place(tmp_path, smtp_tls_security_level="encrypt", **wrong)
     (report,) = place.deliver()
     assert brief(report) == ["deferred 4.7.5 TLS is required, but our TLS engine is unavailable"]
+
+
+def test_a_certificate_that_is_not_there_is_not_shown(tmp_path: Path) -> None:
+    place = Place(tmp_path, smtp_tls_security_level="encrypt", smtp_tls_chain_files="/nosuch")
+    (report,) = place.deliver()
+    assert statuses(report) == ["sent 2.0.0"]
+    assert "STARTTLS" in place.peer.sessions[0].commands
 
 
 def test_an_offer_that_is_not_taken_is_told(tmp_path: Path) -> None:

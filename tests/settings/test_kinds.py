@@ -51,7 +51,7 @@ OPTIONAL = make(Choice, of=("on",), empty=True)
 WORDS = make(Words)
 STRICT = make(Words, "dns", of=("dns", "native"), least=1)
 LENIENT = make(Words, of=("auth", "size"), fold=True, lenient=True)
-MASK = make(Words, of=("BUG",), mask=True)
+LOOSE = make(Words, of=("BUG",), loose=True)
 PATTERNS = make(Patterns)
 TABLES = make(Tables)
 HOPS = make(NextHops)
@@ -92,7 +92,7 @@ ACCEPTED = [
     (WORDS, "", ()),
     (STRICT, "native, dns", ("native", "dns")),
     (LENIENT, "SIZE, nonsense Auth", ("size", "auth")),
-    (MASK, "BUG 0x8f", ("BUG", "0x8f")),
+    (LOOSE, "bug, 0x8f Other", ("BUG", "0x8f", "Other")),
     (PATTERNS, "!a.example, /file inline:{a b, c}", ("!a.example", "/file", "inline:{a b, c}")),
     (TABLES, "hash:/etc/x, inline:{{a = b}, c=d}", ("hash:/etc/x", "inline:{{a = b}, c=d}")),
     (TABLES, "", ()),
@@ -127,7 +127,6 @@ REFUSED = [
     (CHOICE, ["", "all"]),
     (OPTIONAL, ["off"]),
     (STRICT, ["", "DNS", "dns, hosts"]),
-    (MASK, ["bug", "0x", "0xg"]),
     (PATTERNS, ["inline:{a", "a}", "}{"]),
     (TABLES, ["/etc/x", "hash", ":x", "hash:{"]),
     (IPV4, ["::1", "mail.example", "[192.0.2.1", "192.0.2.1]", "192.0.2.300"]),

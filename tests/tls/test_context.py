@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
 
 from mailrider.testkit.authority import make_root
-from mailrider.tls.context import Unavailable, Unusable, make_context
+from mailrider.tls.context import Unavailable, Unusable, is_option, make_context
 from mailrider.tls.protocols import Protocols
 from mailrider.tls.terms import NO_AUTHORITIES, NOBODY, Authorities, Handshake, Identity, KeyPair
 
@@ -22,8 +23,9 @@ def make(
     handshake: Handshake = PLAIN,
     authorities: Authorities = NO_AUTHORITIES,
     identity: Identity = NOBODY,
+    warn: Callable[[str], None] | None = None,
 ) -> object:
-    return make_context(handshake, authorities, identity, 9)
+    return make_context(handshake, authorities, identity, 9, warn or (lambda _: None))
 
 
 def reason(made: object) -> str:
@@ -80,7 +82,13 @@ def test_bad_chain_files(tmp_path: Path, text: bytes, expected: str) -> None:
 
 
 def test_a_chain_file_that_is_not_there(tmp_path: Path) -> None:
-    assert "error opening chain file" in reason(make(identity=Identity((str(tmp_path / "nosuch"),))))
+    nosuch = str(tmp_path / "nosuch")
+    both = str(CLIENT.write(tmp_path, "both"))
+    for files in ((nosuch,), (both, nosuch), (nosuch, both)):
+        told: list[str] = []
+        assert isinstance(make(identity=Identity(files), warn=told.append), SSL.Context)
+        assert len(told) == 1
+        assert told[0].startswith(f"error opening chain file: {nosuch}: ")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,32 @@ def test_what_can_only_fail(handshake: Handshake) -> None:
     assert isinstance(make(handshake), Unusable)
 
 
-@pytest.mark.parametrize("name", ["LEGACY_SERVER_CONNECT", "NO_TICKET", "NO_ANTI_REPLAY", "0x4000"])
+@pytest.mark.parametrize("name", ["LEGACY_SERVER_CONNECT", "NO_TICKET", "NO_ANTI_REPLAY", "NOSUCH"])
 def test_options(name: str) -> None:
     assert isinstance(make(Handshake(options=(name,), bug_workarounds_off=("TLSEXT_PADDING", "CVE-2005-2969"))), SSL.Context)
+
+
+def test_options_by_number() -> None:
+    def options(*words: str) -> int:
+        context = make(Handshake(options=words))
+        assert isinstance(context, SSL.Context)
+        return context.set_options(0)
+
+    plain = options()
+    assert options("0x4000") == options("NO_TICKET") == plain | 0x4000
+    assert options("0x14000", "0x1") == plain | 0x14001
+    assert options(f"0x{0x10 | 1 << 6 | 1 << 27:x}") == plain  # work-arounds and versions have parameters of their own
+    assert is_option("0x4000", "tls_ssl_options")
+    assert not is_option("TLSEXT_PADDING", "tls_ssl_options")
+    assert is_option("TLSEXT_PADDING", "tls_disable_workarounds")
+    assert not is_option("0xg", "tls_disable_workarounds")
+
+
+def test_workarounds_by_number() -> None:
+    def options(*words: str) -> int:
+        context = make(Handshake(bug_workarounds_off=words))
+        assert isinstance(context, SSL.Context)
+        return context.set_options(0)
+
+    assert options("0x10") == options("TLSEXT_PADDING") == options() & ~0x10
+    assert options("TLSEXT_PADDING", "0x800") == options("TLSEXT_PADDING", "DONT_INSERT_EMPTY_FRAGMENTS")

@@ -13,7 +13,7 @@ from mailrider.testkit.authority import make_root
 from mailrider.tls.protocols import Protocols
 from mailrider.tls.terms import Authorities, Identity, KeyPair, TlsTerms
 from mailrider.tls.tlsa import Tlsa
-from mailrider.trust.demands import DaneDemand, Demands, Place, make_terms, read_demands
+from mailrider.trust.demands import DaneDemand, Demands, Place, find_doubts, find_obstacle, make_terms, read_demands
 from mailrider.trust.entry import Entry, read_entry
 from mailrider.trust.policy import CONFIGURATION_PROBLEM, NoPolicy
 
@@ -90,11 +90,29 @@ def test_an_entry_takes_the_place_of_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"smtp_tls_mandatory_protocols": "bogus"}, {"smtp_tls_exclude_ciphers": "!A"}]
+    "settings",
+    [{"smtp_tls_mandatory_protocols": "bogus"}, {"smtp_tls_exclude_ciphers": "!A"}, {"smtp_tls_mandatory_ciphers": "bogus"}],
 )
 def test_words_that_make_no_sense_fail_every_handshake(settings: dict[str, str]) -> None:
     terms, _ = make(ENCRYPT, **settings)
     assert terms.handshake.fault.startswith(PLACE.relay)
+
+
+def test_options_that_nobody_knows_are_told() -> None:
+    assert find_doubts(demands(tls_ssl_options="no_ticket 0x4000", tls_disable_workarounds="tlsext_padding")) == ()
+    assert find_doubts(demands(tls_ssl_options="NO_TICKET, Nosuch", tls_disable_workarounds="NO_TICKET")) == (
+        'unknown tls_disable_workarounds value "NO_TICKET" in "NO_TICKET"',
+        'unknown tls_ssl_options value "Nosuch" in "NO_TICKET Nosuch"',
+    )
+
+
+@pytest.mark.parametrize("name", ["sha256", "SHA256", "md5", "sha1"])
+def test_digests_that_there_are(name: str) -> None:
+    assert find_obstacle(demands(smtp_tls_fingerprint_digest=name)) == ""
+
+
+def test_a_digest_that_there_is_not_is_the_end_of_tls() -> None:
+    assert find_obstacle(demands(smtp_tls_fingerprint_digest="bogus")) == 'Digest algorithm "bogus" not found'
 
 
 @pytest.mark.parametrize(
@@ -179,6 +197,8 @@ def test_dane() -> None:
     assert (terms.server_name, terms.names, terms.records) == ("base.example", ("base.example", "d.example"), (record,))
     assert terms.handshake.protocols.excluded == {"SSLv2", "SSLv3"}
     assert make(TlsLevel.DANE_ONLY, dane=DaneDemand((), "base.example", ()))[0].must_fail
+    given_way, _ = make(ENCRYPT, dane=DaneDemand((), "base.example", ("base.example",)))
+    assert (given_way.must_fail, given_way.server_name) == (False, "base.example")
 
 
 def test_who_we_are_and_whom_we_trust() -> None:

@@ -16,7 +16,7 @@ from mailrider.model.tls import TlsLevel
 from mailrider.settings import Settings
 from mailrider.tls.context import Unavailable, Unusable, make_context
 from mailrider.tls.terms import Authorities, Handshake, Identity
-from mailrider.trust.demands import Place, make_terms, read_demands
+from mailrider.trust.demands import Place, find_doubts, find_obstacle, make_terms, read_demands
 from mailrider.trust.policy import NoPolicy
 
 SOMEWHERE = Place("example.com", "example.com", "mail.example.com", "TLS")
@@ -56,11 +56,14 @@ def find_tls_doubts(settings: Settings) -> tuple[str, ...]:
 
 
 def find_obstacles(handshake: Handshake, authorities: Authorities, identity: Identity, depth: int) -> tuple[str, ...]:
-    """Why there can be no context of these terms: sentences."""
-    context: object = make_context(handshake, authorities, identity, depth)
+    """Why there can be no context of these terms, or not the one that was wanted: sentences."""
+    doubts: list[str] = []
+    context: object = make_context(handshake, authorities, identity, depth, doubts.append)
     if isinstance(context, Unavailable):
-        return context.warnings
-    return (context.warning,) if isinstance(context, Unusable) else ()
+        doubts += context.warnings
+    elif isinstance(context, Unusable):
+        doubts.append(context.warning)
+    return tuple(doubts)
 
 
 def try_tls(settings: Settings, warn: Warn, title: str = "", attempt: Attempt = find_obstacles) -> None:
@@ -90,7 +93,7 @@ def _try_file(settings: Settings, name: str, warn: Warn) -> None:
 def _try_contexts(settings: Settings, warn: Warn, attempt: Attempt) -> None:
     """Make what handshakes need, with certificate checks and without."""
     demands = read_demands(settings)
-    told: dict[str, None] = {}
+    told = dict.fromkeys((*find_doubts(demands), *filter(None, [find_obstacle(demands)])))
     chosen = (demands.level,) if demands.level > TlsLevel.NONE else ()
     for level in dict.fromkeys((TlsLevel.MAY, TlsLevel.SECURE, *chosen)):
         terms = make_terms(demands, level, None, SOMEWHERE, None, told.setdefault)

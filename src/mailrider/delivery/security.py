@@ -29,7 +29,7 @@ from mailrider.tls.engine import TlsEngine
 from mailrider.tls.openssl_settings import load_openssl
 from mailrider.trust.dane import Dane, DaneTerms
 from mailrider.trust.decision import TrustEngine
-from mailrider.trust.demands import Demands, read_demands
+from mailrider.trust.demands import Demands, find_doubts, find_obstacle, read_demands
 from mailrider.trust.mta_sts_fetch import FetchTerms
 from mailrider.trust.mta_sts_finder import StsPolicies
 from mailrider.trust.mta_sts_store import PolicyStore
@@ -69,16 +69,17 @@ class Security:
 def make_security(settings: Settings, resolver: Resolver, clock: Clock, warn: Callable[[str], None]) -> Security:
     """Read the settings and open the tables.  Raises `WrongConfiguration`."""
     demands = read_demands(settings)
-    for warning in demands.digests.warnings:
+    for warning in find_doubts(demands):
         warn(warning)
     loaded = load_openssl(settings.tls_config_file, settings.tls_config_name)
     if loaded.problem:
         warn(loaded.problem)
+    obstacle = find_obstacle(demands) if loaded.usable else loaded.problem
     session_seconds = settings.smtp_tls_session_cache_timeout if settings.smtp_tls_session_cache_database else 0.0
     dane = Dane(resolver, _read_dane_terms(settings, demands), warn)
     return Security(
         trust=TrustEngine(demands, open_tls_tables(settings, warn), dane, warn, _make_sts(settings, resolver, clock, warn)),
-        engine=TlsEngine(session_seconds, clock.monotonic_seconds, "" if loaded.usable else loaded.problem),
+        engine=TlsEngine(session_seconds, clock.monotonic_seconds, obstacle, warn),
         levels=open_loglevels(settings, warn),
         required=open_required_tls(settings, warn),
         wrapper=settings.smtp_tls_wrappermode,

@@ -28,7 +28,6 @@ _INTEGER = r"[+-]?[0-9]{1,18}"
 _TIME = r"\+?([0-9]{1,18})([a-z]*)"
 _SEPARATORS = r"[, \t\r\n]+"
 _TOKEN = r"[^, \t\r\n{}]+|[{}]"
-_HEXADECIMAL = r"0[xX][0-9a-fA-F]{1,16}"
 _HOST_NAME = r"(?!-)[^\x00-,./:-@\[-^`{-\x7f]{1,63}(?<!-)(\.(?!-)[^\x00-,./:-@\[-^`{-\x7f]{1,63}(?<!-))*"
 _FRACTION = r"([0-9.eE+-]{1,30})\s*(?:/\s*(\S{1,30}))?"
 _ADDRESS_PORT = r"\[([^\]]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?|([0-9a-fA-F:.]+)"
@@ -217,8 +216,8 @@ class Words(Parameter[tuple[str, ...]]):
     """A list of words.
 
     `of`: the words that are accepted.  `fold`: case does not count, and the value is in lower case.  `lenient`: words that are
-    not in `of` are dropped, as Postfix does in silence for EHLO keywords.  `mask`: a hexadecimal number may stand for a
-    word.  `least`: how many there must be.
+    not in `of` are dropped, as Postfix does in silence for EHLO keywords.  `loose`: case does not count, the value has the case
+    of `of`, and other words are kept, for a warning by whoever uses them.  `least`: how many there must be.
     """
 
     def __init__(
@@ -229,7 +228,7 @@ class Words(Parameter[tuple[str, ...]]):
         of: tuple[str, ...] = (),
         fold: bool = False,
         lenient: bool = False,
-        mask: bool = False,
+        loose: bool = False,
         least: int = 0,
         **rest: Any,
     ) -> None:
@@ -237,7 +236,7 @@ class Words(Parameter[tuple[str, ...]]):
         self.of = of
         self.fold = fold
         self.lenient = lenient
-        self.mask = mask
+        self.loose = loose
         self.least = least
 
     @property
@@ -248,14 +247,17 @@ class Words(Parameter[tuple[str, ...]]):
 
     def _convert(self, text: str) -> tuple[str, ...]:
         words = split_words(text.lower() if self.fold else text)
-        if self.of:
+        if self.loose:
+            known = {word.lower(): word for word in self.of}
+            words = tuple(known.get(word.lower(), word) for word in words)
+        elif self.of:
             words = tuple(word for word in words if self._accepts(word))
         if len(words) < self.least:
             raise WrongValue(self.wanted)
         return words
 
     def _accepts(self, word: str) -> bool:
-        if word in self.of or (self.mask and re.fullmatch(_HEXADECIMAL, word)):
+        if word in self.of:
             return True
         if self.lenient:
             return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,6 +44,10 @@ _OPTIONS = {
 }  # fmt: skip
 """`SSL_OP_...` (ssl.h of OpenSSL 3 and 4)."""
 
+_MASK = re.compile(r"0[xX][0-9a-fA-F]{1,16}", re.ASCII)
+_KEPT = _ALL_WORKAROUNDS | sum(_NO_PROTOCOL.values()) | 1 << 25 | 1 << 7
+"""What `tls_ssl_options` has no say in: work-arounds, versions (SSLv3 among them), and what an unexpected end means."""
+
 
 DEFAULT_GROUPS = ("X25519", "X448", "prime256v1", "secp521r1", "secp384r1")
 """The default of `tls_eecdh_auto_curves`: what is offered where the library has none of those that were named."""
@@ -65,9 +70,12 @@ class _Trouble(Exception):
 
 
 def make_context(
-    handshake: Handshake, authorities: Authorities, identity: Identity, depth: int
+    handshake: Handshake, authorities: Authorities, identity: Identity, depth: int, warn: Callable[[str], None]
 ) -> SSL.Context | Unavailable | Unusable:
-    """A client's context.  Verification never ends a handshake: what it found is asked for afterwards."""
+    """A client's context.  Verification never ends a handshake: what it found is asked for afterwards.
+
+    `warn` hears of what does not keep anybody from using TLS.
+    """
     from OpenSSL import SSL
 
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
@@ -77,7 +85,7 @@ def make_context(
         return Unusable(str(trouble))
     try:
         _load_authorities(context, authorities)
-        _load_identity(context, identity)
+        _load_identity(context, identity, warn)
         context.set_verify_depth(depth + 1)
         # We keep sessions ourselves.  With a cache of its own OpenSSL marks one of TLS 1.3 as used up when it was resumed once,
         # and servers like Postfix, which give out no second ticket then, would be met with a full handshake every other time.
@@ -100,10 +108,9 @@ def _set_handshake(context: SSL.Context, handshake: Handshake) -> None:
 
     if handshake.fault:
         raise _Trouble(handshake.fault)
-    off = sum({_BUG_WORKAROUNDS.get(name, 0) for name in handshake.bug_workarounds_off})
+    off = _read_options(handshake.bug_workarounds_off, _BUG_WORKAROUNDS)
     options = (_ALL_WORKAROUNDS & ~off) | _OPTIONS["IGNORE_UNEXPECTED_EOF"] | _OPTIONS["NO_RENEGOTIATION"]
-    for name in handshake.options:
-        options |= _OPTIONS.get(name, 0)
+    options |= _read_options(handshake.options, _OPTIONS) & ~_KEPT
     _set_groups(context, handshake.groups)
     floor, ceiling, excluded = handshake.protocols
     for name in excluded:
@@ -119,6 +126,20 @@ def _set_handshake(context: SSL.Context, handshake: Handshake) -> None:
         context.set_max_proto_version(_bound(ceiling))
     except (SSL.Error, AssertionError, OverflowError):
         raise _Trouble(f"error setting TLS version bounds 0x{floor:04x}, 0x{ceiling:04x}") from None
+
+
+def is_option(word: str, kind: str) -> bool:
+    """Whether a word of `tls_disable_workarounds` or `tls_ssl_options` (the `kind`) means anything: a name, or a mask."""
+    names = _BUG_WORKAROUNDS if kind == "tls_disable_workarounds" else _OPTIONS
+    return word in names or _MASK.fullmatch(word) is not None
+
+
+def _read_options(words: tuple[str, ...], bits: dict[str, int]) -> int:
+    """The bits of names and of hexadecimal masks; of a name that nobody knows, none."""
+    options = 0
+    for word in words:
+        options |= int(word, 16) if _MASK.fullmatch(word) else bits.get(word, 0)
+    return options
 
 
 def _set_groups(context: SSL.Context, names: tuple[str, ...]) -> None:
@@ -161,9 +182,9 @@ def _load_authorities(context: SSL.Context, authorities: Authorities) -> None:
         ) from None
 
 
-def _load_identity(context: SSL.Context, identity: Identity) -> None:
+def _load_identity(context: SSL.Context, identity: Identity, warn: Callable[[str], None]) -> None:
     if identity.chain_files:
-        _load_chains(context, identity.chain_files)
+        _load_chains(context, identity.chain_files, warn)
     for pair in identity.pairs if not identity.chain_files else ():
         _load_pair(context, pair)
 
@@ -182,14 +203,20 @@ def _load_pair(context: SSL.Context, pair: KeyPair) -> None:
         raise _Trouble(f'cannot get private key from file "{pair.key_file}": {tell_errors(trouble)}') from None
 
 
-def _load_chains(context: SSL.Context, paths: tuple[str, ...]) -> None:
+def _load_chains(context: SSL.Context, paths: tuple[str, ...], warn: Callable[[str], None]) -> None:
     """Keys and certificates, each key before its chain, any number of times, in one file or in several that follow each other
     (postconf(5), `smtp_tls_chain_files`).
+
+    A file that cannot be opened is the end of them, and no reason to go without TLS; one that makes no sense is.
     """
     key = b""
     chain: list[bytes] = []
     for path in paths:
-        for block in _PEM_BLOCK.finditer(_read_file(path)):
+        text = _read_file(path)
+        if isinstance(text, OSError | ValueError):
+            warn(f"error opening chain file: {path}: {text}")
+            return
+        for block in _PEM_BLOCK.finditer(text):
             if block[1].endswith(b"PRIVATE KEY"):
                 _use_chain(context, path, key, chain)
                 key, chain = block[0] + b"\n", []
@@ -200,12 +227,12 @@ def _load_chains(context: SSL.Context, paths: tuple[str, ...]) -> None:
     _use_chain(context, paths[-1], key, chain)
 
 
-def _read_file(path: str) -> bytes:
+def _read_file(path: str) -> bytes | OSError | ValueError:
     try:
         with Path(path).open("rb") as file:
             return file.read(PEM_LIMIT_OCTETS)
     except (OSError, ValueError) as trouble:
-        raise _Trouble(f"error opening chain file: {path}: {trouble}") from None
+        return trouble
 
 
 def _use_chain(context: SSL.Context, path: str, key: bytes, chain: list[bytes]) -> None:

@@ -21,13 +21,21 @@ CONTEXTS_LIMIT = 50
 class TlsEngine:
     """Makes channels.  Nothing is loaded before the first.
 
-    `session_seconds` is how long a session may be resumed, 0 for never.  `obstacle` is why there can be no TLS at all.
+    `session_seconds` is how long a session may be resumed, 0 for never.  `obstacle` is why there can be no TLS at all, and
+    `warn` hears of what is no obstacle.
     """
 
-    __slots__ = ("_contexts", "_obstacle", "_sessions")
+    __slots__ = ("_contexts", "_obstacle", "_sessions", "_warn")
 
-    def __init__(self, session_seconds: float, now_seconds: Callable[[], float], obstacle: str = "") -> None:
+    def __init__(
+        self,
+        session_seconds: float,
+        now_seconds: Callable[[], float],
+        obstacle: str = "",
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._obstacle = obstacle
+        self._warn = warn
         self._contexts: dict[Hashable, Any] = {}
         self._sessions = SessionCache(session_seconds, now_seconds)
 
@@ -42,7 +50,7 @@ class TlsEngine:
         if context is None:
             if len(self._contexts) >= CONTEXTS_LIMIT:
                 self._contexts.clear()
-            context = self._contexts[key] = make_context(*key)
+            context = self._contexts[key] = make_context(*key, self._warn)
         return context
 
     def open(
@@ -76,7 +84,7 @@ def _make_traced(context: Any, terms: TlsTerms, trace: Trace) -> Any:
     from mailrider.tls.context import make_context
     from mailrider.tls.trace import attach
 
-    own = make_context(terms.handshake, terms.authorities, terms.identity, terms.depth)
+    own = make_context(terms.handshake, terms.authorities, terms.identity, terms.depth, lambda _: None)
     if isinstance(own, SSL.Context) and attach(own, trace):
         return own
     trace.give_up()

@@ -2,7 +2,7 @@
 
 Bounds and lists may be mixed; the last bound of a kind counts.  What stands without `!` is a list of the only versions that may
 be used; with one there, all known versions that are not in it are excluded.  A bound may also be a version's number in
-hexadecimal (`>=0303`), and 0 removes it.  `SSLv2` is known and means nothing: no library has it any more.
+hexadecimal (`>=0303`); 0, or nothing, removes it.  `SSLv2` is known and means nothing: no library has it any more.
 """
 
 from __future__ import annotations
@@ -62,4 +62,6 @@ def _read_bound(word: str) -> int | None:
     name = _find_name(word)
     if name is not None:
         return VERSIONS.get(name, 0)
+    if not word:  # `>= TLSv1.3` is two words, of which the second stands for itself
+        return 0
     return int(word, 16) if _HEXADECIMAL.fullmatch(word) else None

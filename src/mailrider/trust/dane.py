@@ -100,7 +100,8 @@ class Dane:
     ) -> Finding:
         if not usable and level is TlsLevel.DANE:
             self._warn(f"{base_domain}: all TLSA records unusable, fallback to unauthenticated TLS")
-            return Finding(TlsLevel.ENCRYPT, reason=NONE_USABLE)
+            # There were records, so the server is asked for by the name that they are for (RFC 7672 §8.1).
+            return Finding(TlsLevel.ENCRYPT, DaneDemand((), base_domain, names), NONE_USABLE)
         if not usable:
             self._warn(f"{base_domain}: all TLSA records unusable")
         # No record is left at dane-only: the demand is made all the same, and nothing can meet it.

@@ -122,7 +122,7 @@ class TrustEngine:
         wanted = self._demands.level
         ruling = make_ruling(found, place.host) if found is not None and level is not TlsLevel.HALF_DANE else None
         if ruling is not None:
-            level, reason = ruling.entry.level, "MTA-STS policy in mode enforce"
+            level, demand, reason = ruling.entry.level, None, "MTA-STS policy in mode enforce"
         elif found is not None and found.policy is not None and level in (TlsLevel.MAY, TlsLevel.ENCRYPT):
             title, text = self._demands.level_source  # reports tell what would have become of it, so authorities are needed
             ruling = Ruling(Entry(level, public=True), Source(SourceKind.SETTING, title, text=text))

@@ -11,9 +11,10 @@ from mailrider.model.tls import TlsLevel
 from mailrider.resolver.hostname import is_valid_hostname, to_ascii
 from mailrider.settings import Settings
 from mailrider.tls.ciphers import BadCiphers, GradeLists, make_cipher_list
+from mailrider.tls.context import is_option
 from mailrider.tls.protocols import Protocols, parse_protocols
 from mailrider.tls.terms import Authorities, Handshake, Identity, KeyPair, TlsTerms
-from mailrider.tls.tlsa import END_ENTITY, PRIVATE, Digests, Tlsa, read_digests
+from mailrider.tls.tlsa import END_ENTITY, PRIVATE, Digests, Tlsa, digest, read_digests
 from mailrider.tls.trustfile import BadTrustFile, read_trust_file
 from mailrider.trust.entry import Entry
 from mailrider.trust.policy import CONFIGURATION_PROBLEM, NoPolicy
@@ -120,6 +121,22 @@ def read_demands(settings: Settings) -> Demands:
     )
 
 
+def find_obstacle(demands: Demands) -> str:
+    """Why there can be no TLS at all: fingerprints of a kind that nobody can take.  Empty where nothing is wrong."""
+    name = demands.fingerprint_digest
+    return "" if digest(name, b"") is not None else f'Digest algorithm "{name}" not found'
+
+
+def find_doubts(demands: Demands) -> tuple[str, ...]:
+    """What was set and means nothing: sentences."""
+    kinds = (("tls_disable_workarounds", demands.bug_workarounds_off), ("tls_ssl_options", demands.options))
+    unknown = ((kind, word, words) for kind, words in kinds for word in words if not is_option(word, kind))
+    return (
+        *demands.digests.warnings,
+        *(f'unknown {kind} value "{word}" in "{" ".join(words)}"' for kind, word, words in unknown),
+    )
+
+
 def _read_level(settings: Settings) -> tuple[TlsLevel, tuple[str, str]]:
     """`smtp_tls_security_level`, or what was there before it."""
     if settings.smtp_tls_security_level:
@@ -177,7 +194,7 @@ def make_terms(
     must_fail = bool(entry.external and entry.external.failure)
     if dane is not None:
         names, records = tuple(map(_to_ascii, dane.names)), dane.records
-        must_fail = must_fail or not records
+        must_fail = must_fail or (level.uses_dane and not records)
     elif level is TlsLevel.FINGERPRINT:
         records = _read_fingerprints(entry.match or demands.fingerprints, warn)
         if not records:

@@ -8,8 +8,6 @@ from mailrider.settings.parameter import Section
 LEVELS = ("none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure")
 """What smtp_tls_security_level may be; half-dane exists inside the client only."""
 
-GRADES = ("export", "low", "medium", "high", "null")
-
 LOG_WORDS = (
     "0", "1", "2", "3", "4", "none", "routine", "debug", "ssl-expert", "ssl-developer", "summary", "untrusted", "peercert",
     "certmatch", "verbose", "cache", "dane", "ssl-debug", "ssl-handshake-packet-dump", "ssl-session-packet-dump", "trace",
@@ -40,13 +38,13 @@ class Tls(Section, title="TLS"):
         ">=TLSv1", "The protocol versions that mandatory TLS may use.",
         since="2.3", in_effect=True,
     )  # fmt: skip
-    smtp_tls_ciphers = Choice(
-        "medium", "The weakest cipher grade that opportunistic TLS uses.",
-        since="2.6", of=GRADES, in_effect=True,
+    smtp_tls_ciphers = Text(
+        "medium", "The weakest cipher grade that opportunistic TLS uses: high, medium, null, or low or export as before 3.8.",
+        since="2.6", least=1, in_effect=True,
     )  # fmt: skip
-    smtp_tls_mandatory_ciphers = Choice(
-        "medium", "The weakest cipher grade that mandatory TLS uses.",
-        since="2.3", of=GRADES, in_effect=True,
+    smtp_tls_mandatory_ciphers = Text(
+        "medium", "The weakest cipher grade that mandatory TLS uses; with one that there is not, handshakes fail.",
+        since="2.3", least=1, in_effect=True,
     )  # fmt: skip
     smtp_tls_exclude_ciphers = Words(
         "", "Ciphers that are never used.",

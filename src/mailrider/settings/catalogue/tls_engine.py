@@ -55,11 +55,11 @@ class TlsEngine(Section, title="TLS engine"):
     )  # fmt: skip
     tls_disable_workarounds = Words(
         "", "Work-arounds for bugs of others that are turned off.",
-        since="2.8", of=WORKAROUNDS, mask=True, in_effect=True,
+        since="2.8", of=WORKAROUNDS, loose=True, in_effect=True,
     )  # fmt: skip
     tls_ssl_options = Words(
         "", "Further options of the TLS library.",
-        since="2.11", of=OPTIONS, mask=True, in_effect=True,
+        since="2.11", of=OPTIONS, loose=True, in_effect=True,
     )  # fmt: skip
     tls_config_file = Text(
         "default", "The configuration file of the TLS library: default, none, or a path.",
