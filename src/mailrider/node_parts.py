@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from mailrider.delivery.postmaster import Postmaster
 from mailrider.delivery.transcript import find_classes
 from mailrider.dsn.report import Site
+from mailrider.dsn.site import read_site
 from mailrider.dsn.template import FILE_LIMIT_OCTETS, Templates, expand_lines, parse_templates
 from mailrider.errors import WrongConfiguration, WrongUsage
 from mailrider.events import Observer, SessionBlamed
@@ -136,27 +138,7 @@ def find_doubts(settings: Settings) -> list[str]:
 
 def make_site(settings: Settings, warn: Warn) -> Site:
     """Who writes notices, and in which words.  Raises `WrongConfiguration`."""
-    site = Site(
-        host_name=settings.myhostname,
-        origin=settings.myorigin,
-        lookup=settings.raw_text,
-        seconds_of=lambda name: float(getattr(settings, name)),
-        mail_name=settings.mail_name,
-        templates=_read_templates(settings.bounce_template_file, warn),
-        size_limit_octets=settings.bounce_size_limit,
-        lifetime_seconds=settings.maximal_queue_lifetime,
-        classes=frozenset(settings.notify_classes),
-        double_bounce=settings.double_bounce_sender,
-        bounce_recipient=settings.bounce_notice_recipient,
-        two_bounce_recipient=settings.two_bounce_notice_recipient,
-        delay_recipient=settings.delay_notice_recipient,
-        error_recipient=settings.error_notice_recipient,
-        eight_bit=settings.smtputf8_enable,
-        obsolete_sender=settings.header_from_format == "obsolete",
-        threaded=settings.enable_threaded_bounces,
-        confirms_delays=settings.confirm_delay_cleared,
-        redacts=settings.requiretls_redact_dsn,
-    )
+    site = replace(read_site(settings), templates=_read_templates(settings.bounce_template_file, warn))
     for template in (site.templates.failure, site.templates.delay, site.templates.success):
         expand_lines(template, site.lookup, site.seconds_of)  # an unknown name is to be found now
     return site

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from mailrider.dsn.report import Site
+from mailrider.dsn.site import read_site
 from mailrider.intake.history import CLASSES, History, Incident
 from mailrider.queue.transcripts import send_client_transcript
 from mailrider.settings import Settings
@@ -55,22 +55,7 @@ class Notices:
     async def _send(self, incident: Incident) -> None:
         assert self.spool is not None
         client, reason, lines, bounced = incident
-        site = make_site(self.settings)
+        site = read_site(self.settings)
         problem = await send_client_transcript(client, reason, lines, self.spool, site, time.time(), bounced=bounced)
         if problem:
             self._tell(f"warning: postmaster notify: {problem}")
-
-
-def make_site(settings: Settings) -> Site:
-    """Who writes."""
-    return Site(
-        settings.myhostname,
-        settings.myorigin,
-        settings.raw_text,
-        lambda name: float(getattr(settings, name)),
-        mail_name=settings.mail_name,
-        double_bounce=settings.double_bounce_sender,
-        bounce_recipient=settings.bounce_notice_recipient,
-        error_recipient=settings.error_notice_recipient,
-        obsolete_sender=settings.header_from_format == "obsolete",
-    )

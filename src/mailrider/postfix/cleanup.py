@@ -8,7 +8,6 @@ What can go wrong is a `ServiceFailed`; see `delivery.postmaster` for what becom
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -17,10 +16,11 @@ from mailrider.clock import Clock
 from mailrider.delivery.postmaster import Postmaster
 from mailrider.delivery.transcript import find_classes
 from mailrider.dsn.report import Site
+from mailrider.dsn.site import read_site
 from mailrider.dsn.transcript import write_transcript
 from mailrider.events import Observer, SessionBlamed
 from mailrider.postfix.installation import Installation
-from mailrider.postfix.services import ServiceDialogue, ServiceFailed, connect_service
+from mailrider.postfix.services import ServiceFailed, open_dialogue
 from mailrider.settings import Settings
 
 CLEANUP_PROTOCOL: Final = "cleanup_protocol"
@@ -49,37 +49,15 @@ class Cleanup:
         self, sender: str, recipient: str, flags: int, now_seconds: float, write: Callable[[str], Iterable[str]]
     ) -> str:
         """Hand over a message; its queue id.  `write` gives its lines for a queue id.  Raises `ServiceFailed`."""
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                dialogue = await connect_service(self._path)
-                try:
-                    return await self._converse(dialogue, sender, recipient, flags, now_seconds, write)
-                finally:
-                    dialogue.close()
-        except TimeoutError:
-            raise ServiceFailed(f"{self._path}: no answer within {self._answer_seconds:g} seconds") from None
-        except (OSError, EOFError) as trouble:
-            raise ServiceFailed(f"{self._path}: {getattr(trouble, 'strerror', None) or trouble}") from trouble
-        except MalformedAttributes as trouble:
-            raise ServiceFailed(f"{self._path}: {trouble}") from trouble
-
-    async def _converse(
-        self,
-        dialogue: ServiceDialogue,
-        sender: str,
-        recipient: str,
-        flags: int,
-        now_seconds: float,
-        write: Callable[[str], Iterable[str]],
-    ) -> str:
-        greeting = await dialogue.receive()
-        if self._announces and (found := greeting.text(b"protocol")) != CLEANUP_PROTOCOL:
-            raise MalformedAttributes(f"it speaks {found[:60]!r} and not {CLEANUP_PROTOCOL}")
-        queue_id = greeting.text(b"queue_id")
-        records = encode_message(sender, recipient, now_seconds, write(queue_id))
-        await dialogue.send(encode_attributes([("flags", flags)]) + records)
-        answer = await dialogue.receive()
-        status = answer.integer(b"status")
+        async with open_dialogue(self._path, self._answer_seconds) as dialogue:
+            greeting = await dialogue.receive()
+            if self._announces and (found := greeting.text(b"protocol")) != CLEANUP_PROTOCOL:
+                raise MalformedAttributes(f"it speaks {found[:60]!r} and not {CLEANUP_PROTOCOL}")
+            queue_id = greeting.text(b"queue_id")
+            records = encode_message(sender, recipient, now_seconds, write(queue_id))
+            await dialogue.send(encode_attributes([("flags", flags)]) + records)
+            answer = await dialogue.receive()
+            status = answer.integer(b"status")
         if status:
             raise ServiceFailed(f"{self._path}: refused with status {status}")
         return queue_id
@@ -154,15 +132,5 @@ def make_postmaster(
         return None
     service_name = "cleanup_service_name"
     service = settings.text(service_name) if settings.is_set(service_name) else "cleanup"
-    site = Site(
-        settings.myhostname,
-        settings.myorigin,
-        settings.raw_text,
-        lambda name: float(getattr(settings, name)),
-        mail_name=settings.mail_name,
-        double_bounce=settings.double_bounce_sender,
-        error_recipient=settings.error_notice_recipient,
-        obsolete_sender=settings.header_from_format == "obsolete",
-    )
     cleanup = Cleanup(f"public/{service}", announces=installation.announces, answer_seconds=installation.answer_seconds)
-    return Postmaster(observer, TranscriptSender(cleanup, site, clock, read_flags(settings)).send)
+    return Postmaster(observer, TranscriptSender(cleanup, read_site(settings), clock, read_flags(settings)).send)

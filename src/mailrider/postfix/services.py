@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from mailrider.attributes.plain import AttributeReader, Attributes, MalformedAttributes, Value, encode_attributes
@@ -65,23 +66,12 @@ class ServiceClients:
         raise ServiceFailed(f"{path}: never asked")
 
     async def _ask_once(self, path: str, protocol: str, octets: bytes) -> int:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                dialogue = await connect_service(path)
-                try:
-                    if self._announces:
-                        await dialogue.expect_protocol(protocol)
-                    await dialogue.send(octets)
-                    answer = await dialogue.receive()
-                    return answer.integer(b"status")
-                finally:
-                    dialogue.close()
-        except TimeoutError:
-            raise ServiceFailed(f"{path}: no answer within {self._answer_seconds:g} seconds") from None
-        except (OSError, EOFError) as trouble:
-            raise ServiceFailed(f"{path}: {getattr(trouble, 'strerror', None) or trouble}") from trouble
-        except MalformedAttributes as trouble:
-            raise ServiceFailed(f"{path}: {trouble}") from trouble
+        async with open_dialogue(path, self._answer_seconds) as dialogue:
+            if self._announces:
+                await dialogue.expect_protocol(protocol)
+            await dialogue.send(octets)
+            answer = await dialogue.receive()
+            return answer.integer(b"status")
 
 
 class ServiceDialogue:
@@ -146,6 +136,24 @@ class ServiceDialogue:
 def _wake(readable: asyncio.Future[None]) -> None:
     if not readable.done():
         readable.set_result(None)
+
+
+@asynccontextmanager
+async def open_dialogue(path: str, limit_seconds: float) -> AsyncIterator[ServiceDialogue]:
+    """One dialogue with a service, within a time limit; whatever goes wrong in it is a `ServiceFailed`."""
+    try:
+        async with asyncio.timeout(limit_seconds):
+            dialogue = await connect_service(path)
+            try:
+                yield dialogue
+            finally:
+                dialogue.close()
+    except TimeoutError:
+        raise ServiceFailed(f"{path}: no answer within {limit_seconds:g} seconds") from None
+    except (OSError, EOFError) as trouble:
+        raise ServiceFailed(f"{path}: {getattr(trouble, 'strerror', None) or trouble}") from trouble
+    except MalformedAttributes as trouble:
+        raise ServiceFailed(f"{path}: {trouble}") from trouble
 
 
 async def connect_service(path: str) -> ServiceDialogue:
