@@ -43,8 +43,9 @@ def test_good_practice_is_in_it() -> None:
 def test_a_node_does_not_live_where_postfix_does(tmp_path: Path) -> None:
     path = write_main_cf(tmp_path / "etc")
     settings = load_settings(path.parent, host=HostFacts("client.example"))
-    assert "queue_directory = /var/spool/mailrider\n" in path.read_text()
-    assert settings.queue_directory == ("/var/spool/mailrider" if Settings.queue_directory.in_effect else "/var/spool/postfix")
+    assert settings.data_directory == "/var/lib/mailrider"
+    assert settings.queue_directory == "/var/lib/mailrider/queue"
+    assert settings.tls_mta_sts_cache_directory == "/var/lib/mailrider/mta-sts"
 
 
 def test_what_is_there_is_left_alone(tmp_path: Path) -> None:

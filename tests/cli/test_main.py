@@ -194,3 +194,12 @@ def test_a_message_from_a_closed_standard_input() -> None:
     done = shell("$M deliver --nexthop x --sender '' --recipient b@example.test - <&-")
     assert (done.returncode, done.stdout) == (66, "")
     assert done.stderr == "mailrider: cannot read the message: standard input is closed\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "what"), [("sendmail you@example.test", "the message"), ("table -q - inline:{a=b}", "keys")]
+)
+def test_a_closed_standard_input_is_told_in_a_sentence(command: str, what: str) -> None:
+    done = shell(f"$M {command} <&-")
+    assert (done.returncode, done.stdout) == (66, "")
+    assert done.stderr == f"mailrider: cannot read {what}: standard input is closed\n"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from mailrider.cli.options import common_options
+from mailrider.cli.options import WholeNumber, postfix_options
 from mailrider.errors import WrongUsage
 
 POSTFIX_DIRECTORY = "/etc/postfix"
 
 
 @click.command("agent", short_help="run as a delivery agent of a Postfix installation")
-@common_options
+@postfix_options
 @click.option(
     "--listen",
     metavar="PATH",
@@ -26,8 +26,8 @@ POSTFIX_DIRECTORY = "/etc/postfix"
 @click.option("--service", metavar="NAME", help="Name of the transport in Postfix.  [default: mailrider]")
 @click.option("--transport", type=click.Choice(["smtp", "lmtp"]), default="smtp", show_default=True, help="Protocol.")
 @click.option("--flags", metavar="DORX", default="", help="As flags= of smtp(8) in master.cf.")
-@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Worker processes.  [default: 1]")
-@click.option("--most-at-once", type=click.IntRange(1), metavar="N", help="Deliveries at once in one worker.")
+@click.option("--workers", type=WholeNumber(1, 64), metavar="N", help="Worker processes.  [default: 1]")
+@click.option("--most-at-once", type=WholeNumber(1), metavar="N", help="Deliveries at once in one worker.")
 @click.option("--syslog", metavar="PATH", help="Where syslog listens, for logs without maillog_file.  [default: /dev/log]")
 @click.option("--json", "as_json", is_flag=True, help="With check: one JSON object instead of lines.")
 @click.argument("task", required=False, type=click.Choice(["check"]))
@@ -48,10 +48,10 @@ def agent(
 ) -> None:
     """Deliver for the queue manager of a Postfix.
 
-    In master.cf, in the place of smtp(8) (see docs/postfix.md):
+    In master.cf, in the place of smtp(8), as a path from daemon_directory (see docs/postfix.md):
 
     \b
-      smtp unix - - n - 1 mailrider agent --transport smtp
+      smtp unix - - n - 1 ../../../../opt/mailrider/bin/mailrider agent --transport smtp
 
     Or on a socket of its own, which survives a reload of Postfix; then `transport_maps` or `default_transport` name it:
 
@@ -62,7 +62,9 @@ def agent(
     \b
       mailrider agent check        what would behave differently here
 
-    Without -c the directory is $MAIL_CONFIG, else /etc/postfix.
+    \b
+    Exit codes: 0 ended as told to; check: no errors.  64 wrong usage, or another agent has the socket.
+    78 wrong configuration; check: errors.
     """
     if task == "check":
         from mailrider.cli.agent_check import run_check

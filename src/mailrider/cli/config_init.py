@@ -71,7 +71,7 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
             ),
             Proposal("smtp_tls_loglevel", "1", "One log line for each handshake."),
             Proposal(
-                "tls_report_directory", "/var/lib/mailrider/tls-reports",
+                "tls_report_directory", "$data_directory/tls-reports",
                 "Keep what TLS came to with domains that ask for reports (RFC 8460).", True,
             ),
             Proposal("tls_report_send", "yes", "Let the node send them those reports, once a day.", True),
@@ -85,9 +85,10 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
         "A node of our own (mailrider serve)",
         (
             Proposal(
-                "queue_directory", "/var/spool/mailrider",
-                "Where mail is kept.  Postfix's default, /var/spool/postfix, is for Postfix.",
+                "data_directory", "/var/lib/mailrider",
+                "Where it keeps what it has learned, such as MTA-STS policies.  Postfix's default is a folder of Postfix.",
             ),
+            Proposal("queue_directory", "$data_directory/queue", "Where mail is kept.  This folder holds nothing else."),
             Proposal("intake_smtp_listen", "127.0.0.1:2525", "Where mail is taken in by SMTP.", True),
         ),
     ),

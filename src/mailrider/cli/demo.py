@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailrider.cli.options import WholeNumber
 from mailrider.exit_codes import EX_SOFTWARE
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ MESSAGES_LIMIT = 100_000
 
 @click.command("demo", short_help="the main job on a fresh machine, nothing else needed")
 @click.option(
-    "-n", "--messages", type=click.IntRange(10, MESSAGES_LIMIT), default=1000, show_default=True, help="How many to deliver."
-)
+    "-n", "--messages", metavar="N", type=WholeNumber(10, MESSAGES_LIMIT), default=1000, show_default=True,
+    help="How many to deliver.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Say what happened as one JSON object.")
 def demo(messages: int, as_json: bool) -> None:
     """Deliver messages to servers that this command starts itself, and show what became of each.

@@ -36,16 +36,21 @@ class SecondsRange(click.FloatRange):
 
 def common_options(command: F) -> F:
     """`-c DIR`, `-o name=value` and `-v`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return _add_options(command, "/etc/mailrider, else built-in defaults")
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+def postfix_options(command: F) -> F:
+    """The same for a command that belongs to a Postfix."""
+    return _add_options(command, "/etc/postfix")
+
+
+def _add_options(command: F, usual: str) -> F:
+    directory = click.option(
         "-c", "directory", metavar="DIR", type=click.Path(path_type=Path),
-        help="Directory with main.cf.  [default: $MAIL_CONFIG, else /etc/mailrider, else built-in defaults]",
-    ),
-    click.option("-o", "overrides", metavar="NAME=VALUE", multiple=True, help="Override a parameter; may be repeated."),
-    click.option("-v", "verbose", count=True, help="Say more, where there is more to say; may be repeated."),
-)  # fmt: skip
+        help=f"Directory with main.cf.  [default: $MAIL_CONFIG, else {usual}]",
+    )  # fmt: skip
+    overrides = click.option(
+        "-o", "overrides", metavar="NAME=VALUE", multiple=True, help="Override a parameter; may be repeated."
+    )
+    verbose = click.option("-v", "verbose", count=True, help="Say more, where there is more to say; may be repeated.")
+    return directory(overrides(verbose(command)))

@@ -56,7 +56,12 @@ def with_settings(command: Callable[..., int]) -> Callable[..., None]:
 @common_options
 @click.pass_context
 def queue(context: click.Context, directory: Path | None, overrides: tuple[str, ...], verbose: int) -> None:
-    """Look at the queue in queue_directory, and tell it what to do."""
+    """Look at the queue in queue_directory, and tell it what to do.  It works whether the node runs or not.
+
+    \b
+    Exit codes: 0 done; 64 wrong usage; 69 a message that was named is not there;
+    75 the queue cannot be read or written; 78 wrong configuration.
+    """
     context.obj = (directory, overrides)
 
 
@@ -98,7 +103,7 @@ def explain(given: Given, **rest: Any) -> int:
 
 
 @queue.command("stats")
-@click.option("--limit", type=WholeNumber(min=1), default=20, show_default=True, help="How many domains to show.")
+@click.option("--limit", metavar="N", type=WholeNumber(1), default=20, show_default=True, help="How many domains to show.")
 @json_option
 @with_settings
 def stats(given: Given, **rest: Any) -> int:
@@ -109,7 +114,9 @@ def stats(given: Given, **rest: Any) -> int:
 
 
 @queue.command("top")
-@click.option("--interval", type=SecondsRange(min=0.2), default=2.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--interval", metavar="SECONDS", type=SecondsRange(min=0.2), default=2.0, show_default=True, help="Between two looks."
+)
 @click.option("--once", is_flag=True, help="Show it once and end.")
 @json_option
 @with_settings

@@ -3,9 +3,9 @@
 It writes into the queue itself, so it works whether the node is running or not; when it ends with 0, the message is on stable
 storage.  For a user who may not write there, it goes by SMTP to the node, which then must be running.
 
-Exit codes (sysexits.h): 0 accepted; 64 wrong usage or no recipient; 65 the input cannot be read; 69 the message is larger than
-`message_size_limit`; 75 the queue is full or cannot be written, try again; 77 not allowed, and no node
-is running; 78 wrong configuration.
+Exit codes (sysexits.h): 0 accepted; 64 wrong usage or no recipient; 66 and 74 the input cannot be read; 69 the message is
+larger than `message_size_limit`, or the node refuses it; 75 the queue is full or cannot be written, or no node answers, try again;
+77 not allowed, and no place of a node is set; 78 wrong configuration.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ def sendmail(arguments: tuple[str, ...]) -> None:
       -bs              speak SMTP on standard input and output
       -C DIR, -c DIR   directory with main.cf;  -o NAME=VALUE overrides it
       -A -G -h -L -m -n -o7 -o8 -om -p -U -v -X  accepted, and ignored
+
+    \b
+    Exit codes: 0 the message is on stable storage; 64 wrong usage or no recipient;
+    66, 74 the input cannot be read; 69 too large, or refused; 75 try again;
+    77 no way to the queue; 78 wrong configuration.
     """
     from mailrider.cli.sendmail_run import run_sendmail
 

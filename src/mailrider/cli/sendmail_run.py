@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from mailrider.cli.sendmail_input import SubmittedText, TooLarge
 from mailrider.cli.sendmail_options import Mode, SendmailOptions, parse_sendmail
+from mailrider.cli.standard_input import open_standard_input
 from mailrider.content.canonical import finds_8bit_label
 from mailrider.content.completion import (
     Origin,
@@ -58,7 +59,7 @@ def run_sendmail(arguments: Sequence[str]) -> int:
         case Mode.FLUSH:
             return asyncio.run(_flush(settings, options))
     settings.check()
-    return _submit(settings, options, sys.stdin.buffer)
+    return _submit(settings, options, open_standard_input("the message"))
 
 
 async def _flush(settings: Settings, options: SendmailOptions) -> int:

@@ -14,17 +14,24 @@ from pathlib import Path
 
 import click
 
-from mailrider.cli.options import common_options
+from mailrider.cli.options import WholeNumber, common_options
 
 
 @click.command()
 @common_options
 @click.option(
-    "--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
+    "--workers", metavar="N", type=WholeNumber(min=1), default=1, show_default=True,
     help="Processes that share the work, by destination."
 )  # fmt: skip
 def serve(directory: Path | None, overrides: tuple[str, ...], verbose: int, workers: int) -> None:
-    """Run a node: keep mail in queue_directory, deliver it, retry it, return what cannot be delivered."""
+    """Run a node: keep mail in queue_directory, deliver it, retry it, return what cannot be delivered.
+
+    SIGTERM ends it when what is under way has been done, SIGHUP makes it read main.cf again.  See docs/node.md.
+
+    \b
+    Exit codes: 0 ended as told to; 64 wrong usage; 70 a fault; 75 another node works on the queue, or it cannot be
+    opened; 78 wrong configuration.
+    """
     from mailrider.cli.serving import run_serve
 
     raise SystemExit(run_serve(directory, overrides, verbose, workers))

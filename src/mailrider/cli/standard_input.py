@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from mailrider.errors import MissingInput
 from mailrider.spool.message import CHUNK_OCTETS, FileMessage, MemoryMessage, Message, UnreadableMessage
@@ -36,6 +36,13 @@ class _SpilledMessage(FileMessage):
         self._file.close()
 
 
+def open_standard_input(what: str) -> BinaryIO:
+    """Standard input as octets.  Raises `MissingInput` with `what` cannot be read where the caller has closed it."""
+    if sys.stdin is None:
+        raise MissingInput(f"cannot read {what}: standard input is closed")
+    return sys.stdin.buffer
+
+
 def read_standard_input() -> Message | UnreadableMessage:
     """The message.  It is read here and now, so that Ctrl-C still ends the command."""
     try:
@@ -50,7 +57,7 @@ def read_standard_input() -> Message | UnreadableMessage:
 
 
 def _read(size_octets: int) -> bytes:
-    return sys.stdin.buffer.read(size_octets)
+    return open_standard_input("the message").read(size_octets)
 
 
 def _spill(beginning: bytes) -> _SpilledMessage:

@@ -213,8 +213,11 @@ def _query_one(opened: _Opened, key: str, as_json: bool) -> None:
 
 def _query_all(opened: _Opened, show: Callable[[str, bytes], None]) -> None:
     """Answer each line of standard input."""
+    from mailrider.cli.standard_input import open_standard_input
+
     found = False
-    for line in iter(lambda: sys.stdin.buffer.readline(KEY_LINE_LIMIT_OCTETS + 1), b""):
+    keys = open_standard_input("keys")
+    for line in iter(lambda: keys.readline(KEY_LINE_LIMIT_OCTETS + 1), b""):
         if len(line) > KEY_LINE_LIMIT_OCTETS:
             raise TableTrouble(f"a key on standard input is longer than {KEY_LINE_LIMIT_OCTETS} octets")
         # What follows a null octet does not exist for postmap.
