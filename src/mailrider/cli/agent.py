@@ -63,8 +63,9 @@ def agent(
       mailrider agent check        what would behave differently here
 
     \b
-    Exit codes: 0 ended as told to; check: no errors.  64 wrong usage, or another agent has the socket.
-    78 wrong configuration; check: errors.
+    Exit codes: 0 ended as told to, check: no errors;
+    64 wrong usage, or another agent has the socket;
+    78 wrong configuration, check: errors.
     """
     if task == "check":
         from mailrider.cli.agent_check import run_check

@@ -1,7 +1,8 @@
 """`mailrider probe`: what would happen to mail for a destination, and why.
 
 Exit codes say what would become of a message now: 0 it would be delivered (MAIL and RCPT are not asked), 75 it would wait,
-69 it would come back; 64 wrong usage, 78 wrong configuration.  With `--no-connect` the code is 0 unless the destination has no servers.
+69 it would come back; 64 wrong usage, 78 wrong configuration.  With `--no-connect` the code is 0 unless the destination has
+no servers.
 """
 
 from __future__ import annotations

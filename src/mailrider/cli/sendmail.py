@@ -4,8 +4,8 @@ It writes into the queue itself, so it works whether the node is running or not;
 storage.  For a user who may not write there, it goes by SMTP to the node, which then must be running.
 
 Exit codes (sysexits.h): 0 accepted; 64 wrong usage or no recipient; 66 and 74 the input cannot be read; 69 the message is
-larger than `message_size_limit`, or the node refuses it; 75 the queue is full or cannot be written, or no node answers, try again;
-77 not allowed, and no place of a node is set; 78 wrong configuration.
+larger than `message_size_limit`, or the node refuses it; 75 the queue is full or cannot be written, or no node answers: try
+again; 77 not allowed, and no place of a node is set; 78 wrong configuration.
 """
 
 from __future__ import annotations

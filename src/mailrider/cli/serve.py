@@ -29,8 +29,9 @@ def serve(directory: Path | None, overrides: tuple[str, ...], verbose: int, work
     SIGTERM ends it when what is under way has been done, SIGHUP makes it read main.cf again.  See docs/node.md.
 
     \b
-    Exit codes: 0 ended as told to; 64 wrong usage; 70 a fault; 75 another node works on the queue, or it cannot be
-    opened; 78 wrong configuration.
+    Exit codes: 0 ended as told to; 64 wrong usage; 70 a fault;
+    75 another node works on the queue, or it cannot be opened;
+    78 wrong configuration.
     """
     from mailrider.cli.serving import run_serve
 
