@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailrider.queue.team import ANNOUNCED_LIMIT, BEHIND_OCTETS, FRAME_LIMIT_OCTETS, Hub, Line, Member, Word
+from mailrider.queue.team import ANNOUNCED_LIMIT, BEHIND_OCTETS, FRAME_LIMIT_OCTETS, Conversation, Hub, Member, Word
 from mailrider.spool.fellowship import Candidate
 
 PATIENCE_SECONDS = 60.0
@@ -42,8 +42,8 @@ class Scene:
     async def add(self) -> Member:
         near, far = socket.socketpair()
         number = len(self.members)
-        self.serving.append(asyncio.ensure_future(self.hub.serve(number, await Line.over(near))))
-        member = Member(await Line.over(far))
+        self.serving.append(asyncio.ensure_future(self.hub.serve(number, await Conversation.over(near))))
+        member = Member(await Conversation.over(far))
         heard: list[Sequence[Candidate]] = []
         orders: list[Word] = []
         member.attend(heard.append)
@@ -148,12 +148,12 @@ def test_what_a_dead_worker_held_is_looked_for_by_the_others() -> None:
 def test_a_worker_that_does_not_read_is_told_to_look_as_soon_as_it_does() -> None:
     async def scene(it: Scene) -> None:
         near, far = socket.socketpair()
-        serving = asyncio.ensure_future(it.hub.serve(2, await Line.over(near)))
+        serving = asyncio.ensure_future(it.hub.serve(2, await Conversation.over(near)))
         await until(lambda: 2 in it.hub.present)
         domain = "x" * 100_000
         for _ in range(2 * BEHIND_OCTETS // len(domain)):
             it.hub.announce([(1.0, 7, 0, domain)])
-        slow = Member(await Line.over(far))
+        slow = Member(await Conversation.over(far))
         heard: list[Sequence[Candidate]] = []
         slow.attend(heard.append)
         running = asyncio.ensure_future(slow.run(lambda word: None))
@@ -187,7 +187,7 @@ def test_what_is_no_frame_ends_the_conversation(octets: bytes) -> None:
         with far:
             far.sendall(octets)
             far.shutdown(socket.SHUT_WR)
-            await it.hub.serve(2, await Line.over(near))
+            await it.hub.serve(2, await Conversation.over(near))
         assert it.hub.present == {0, 1}
 
     play(scene)

@@ -31,7 +31,7 @@ from mailrider.intake.configuration import Intake
 from mailrider.machine import SystemClock
 from mailrider.node_parts import spool_folder
 from mailrider.observe.node_log import NodeLog
-from mailrider.queue.team import Hub, Line, Word
+from mailrider.queue.team import Conversation, Hub, Word
 from mailrider.spool.tenure import Tenure
 
 RELOAD_SECONDS = 60.0
@@ -145,7 +145,7 @@ class Team:
         self._employ(self._converse(number, end))
 
     async def _converse(self, number: int, end: Any) -> None:
-        await self._hub.serve(number, await Line.over(end))
+        await self._hub.serve(number, await Conversation.over(end))
         self._changed.set()
 
     def _employ(self, errand: Coroutine[Any, Any, None]) -> None:

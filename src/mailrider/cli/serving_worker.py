@@ -20,7 +20,7 @@ from mailrider.machine import SystemClock
 from mailrider.node import Node
 from mailrider.node_parts import spool_folder
 from mailrider.queue.share import Part
-from mailrider.queue.team import Line, Member, Word
+from mailrider.queue.team import Conversation, Member, Word
 from mailrider.settings import Settings
 
 EX_ORPHANED = 75
@@ -65,7 +65,7 @@ class Worker:
         from mailrider.spool.sqlite import SqliteSpool
 
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._member = Member(await Line.over(self._end))
+        self._member = Member(await Conversation.over(self._end))
         spool = SqliteSpool(
             spool_folder(self._settings), SystemClock(), fellows=self._member, report=self._log.warn
         )

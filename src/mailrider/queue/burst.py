@@ -19,19 +19,16 @@ from mailrider.clock import Clock
 from mailrider.delivery.traffic import Traffic
 from mailrider.events import Observer
 from mailrider.model.outcome import DeliveryReport
-from mailrider.model.request import DeliveryRequest, Turn
+from mailrider.model.request import DeliveryRequest
 from mailrider.queue.place import Place, Places, limit_workers
-from mailrider.queue.suspension import Graves, Key, suspend
+from mailrider.queue.suspension import Graves, Key, Waiting, suspend
 from mailrider.queue.window import WindowTerms
 
 Deliver = Callable[[DeliveryRequest], Awaitable[DeliveryReport]]
 
 
-class Work(Protocol):
-    """A request that waits for its turn.
-
-    What is heavy about it (the message) is opened only then, so that a long queue costs little memory.
-    """
+class Work(Waiting, Protocol):
+    """A request that waits for its turn."""
 
     @property
     def service(self) -> str:
@@ -40,12 +37,6 @@ class Work(Protocol):
     @property
     def destination(self) -> str:
         """What it shares a queue with: see `delivery.portions.name_destination`."""
-
-    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
-        """The request itself, with its place in the window and hints for the connection cache.  Must not raise."""
-
-    def report(self, report: DeliveryReport) -> None:
-        """What became of it."""
 
 
 class _DestinationQueue(Places):

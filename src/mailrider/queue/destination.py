@@ -17,15 +17,15 @@ from typing import Any, Protocol
 from mailrider.clock import Clock
 from mailrider.delivery.traffic import Traffic
 from mailrider.model.outcome import DeliveryReport
-from mailrider.model.request import DeliveryRequest, Turn
+from mailrider.model.request import DeliveryRequest
 from mailrider.queue.line import Line
 from mailrider.queue.pace import Pace
 from mailrider.queue.place import Place, Places, limit_workers
-from mailrider.queue.suspension import Graves, Key
+from mailrider.queue.suspension import Graves, Key, Waiting
 from mailrider.queue.window import WindowTerms
 
 
-class Consignment(Protocol):
+class Consignment(Waiting, Protocol):
     """A delivery that waits for its turn: some recipients of one message."""
 
     @property
@@ -39,9 +39,6 @@ class Consignment(Protocol):
     @property
     def message(self) -> object:
         """Which message's turn it takes."""
-
-    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
-        """The request itself; must not raise."""
 
     def deliver(self, request: DeliveryRequest) -> Awaitable[DeliveryReport]:
         """Deliver it, recording what becomes of each recipient as soon as it is known."""

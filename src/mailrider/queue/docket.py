@@ -66,7 +66,7 @@ class Office(Protocol):
 
 
 class Docket:
-    """See the top of this file.  `recipients` are those that are out, by their numbers."""
+    """See the top of this file.  `outstanding` counts the portions that are out."""
 
     __slots__ = ("_by_number", "_deferred", "_failed", "_office", "_owed", "_succeeded", "_withdrawn", "lease", "outstanding")
 

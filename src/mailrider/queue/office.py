@@ -76,17 +76,17 @@ class Desk:
         self, lease: Lease, kind: Kind, reports: list[Report], settlements: list[Settlement], owed: list[int]
     ) -> None:
         """See `queue.docket.Office`."""
-        first, *others = self._write(lease, kind, reports) or [None]
-        notice = first and first[1]
-        self._follow(lambda: self._spool.discharge(lease, settlements, owed, notice), lease)
-        self._send(lease, first, [other for other in others if other is not None])
+        notices = self._write(lease, kind, reports)
+        first = notices[0][1] if notices else None
+        self._follow(lambda: self._spool.discharge(lease, settlements, owed, first), lease)
+        self._send(lease, notices)
 
     def warn(self, lease: Lease, numbers: list[int], reports: list[Report]) -> None:
         """See `queue.docket.Office`."""
-        first, *others = self._write(lease, Kind.DELAY, reports) or [None]
-        notice = first and first[1]
-        self._follow(lambda: self._spool.warn(lease, numbers, notice), lease, is_final=False)
-        self._send(lease, first, [other for other in others if other is not None])
+        notices = self._write(lease, Kind.DELAY, reports)
+        first = notices[0][1] if notices else None
+        self._follow(lambda: self._spool.warn(lease, numbers, first), lease, is_final=False)
+        self._send(lease, notices)
 
     def expired(self, lease: Lease) -> None:
         """See `queue.docket.Office`."""
@@ -102,7 +102,7 @@ class Desk:
 
     # Notices
 
-    def _write(self, lease: Lease, kind: Kind, reports: list[Report]) -> list[tuple[Plan, Notice] | None]:
+    def _write(self, lease: Lease, kind: Kind, reports: list[Report]) -> list[tuple[Plan, Notice]]:
         """The notices that are to be sent, the sender's first."""
         stored = lease.message
         envelope = stored.envelope
@@ -133,11 +133,11 @@ class Desk:
         )
         return plan, Notice(Submission(envelope, origin="notice", queue_id=queue_id), text)
 
-    def _send(self, lease: Lease, first: tuple[Plan, Notice] | None, others: list[tuple[Plan, Notice]]) -> None:
-        """Tell of the notice that goes with its settlement, and send copies on their own: they may be lost (bounce(8))."""
-        for plan, notice in [first] if first is not None else []:
+    def _send(self, lease: Lease, notices: list[tuple[Plan, Notice]]) -> None:
+        """Tell of the first, which goes with its settlement; the others are sent on their own, and may be lost (bounce(8))."""
+        for plan, notice in notices[:1]:
             self._journal.noticed(lease.message.queue_id, plan.log, notice.submission.queue_id)
-        for plan, notice in others:
+        for plan, notice in notices[1:]:
             self._employ(self._accept(lease.message.queue_id, plan, notice))
 
     async def _accept(self, queue_id: str, plan: Plan, notice: Notice) -> None:

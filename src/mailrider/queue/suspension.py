@@ -16,11 +16,14 @@ Key = tuple[str, str]
 """A destination: the service and its name."""
 
 
-class Suspended(Protocol):
-    """What waits for its turn at a destination: see `queue.burst.Work` and `queue.destination.Consignment`."""
+class Waiting(Protocol):
+    """What waits for its turn at a destination.
+
+    What is heavy about it (the message) is opened only then, so that a long queue costs little memory.
+    """
 
     def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
-        """The request itself; must not raise."""
+        """The request itself, with its place in the window and hints for the connection cache.  Must not raise."""
 
     def report(self, report: DeliveryReport) -> None:
         """What became of it."""
@@ -61,7 +64,7 @@ class Graves(dict[Key, Grave]):
         return grave
 
 
-def suspend(work: Suspended, trouble: DestinationTrouble, clock: Clock, observer: Observer) -> None:
+def suspend(work: Waiting, trouble: DestinationTrouble, clock: Clock, observer: Observer) -> None:
     """Report of mail that is not even tried: `delivery temporarily suspended: ...`."""
     request = work.open(None, cache_load=False, cache_store=False)
     outcome = _put_off(request, trouble, clock.wall_seconds())

@@ -48,7 +48,7 @@ _load = json.JSONDecoder().decode
 Word = list[Any]
 
 
-class Line:
+class Conversation:
     """One end of a conversation."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,7 +56,7 @@ class Line:
         self._writer = writer
 
     @classmethod
-    async def over(cls, end: socket.socket) -> Line:
+    async def over(cls, end: socket.socket) -> Conversation:
         """A conversation over a socket, which belongs to it from now on."""
         end.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=end)
@@ -104,7 +104,7 @@ class Hub:
 
     def __init__(self, heed: Callable[[int, Word], None]) -> None:
         self._heed = heed
-        self._lines: dict[int, Line] = {}
+        self._conversations: dict[int, Conversation] = {}
         self._behind: set[int] = set()
         self.claims = Claims()
 
@@ -126,47 +126,47 @@ class Hub:
 
     # With workers
 
-    async def serve(self, worker: int, line: Line) -> None:
+    async def serve(self, worker: int, conversation: Conversation) -> None:
         """Converse with a worker until it hangs up.  What it has claimed stays its own until `bury`."""
-        self._lines[worker] = line
-        while (word := await line.hear()) is not None:
-            self._answer(worker, line, word)
-        if self._lines.get(worker) is line:
-            del self._lines[worker]
-        line.close()
+        self._conversations[worker] = conversation
+        while (word := await conversation.hear()) is not None:
+            self._answer(worker, conversation, word)
+        if self._conversations.get(worker) is conversation:
+            del self._conversations[worker]
+        conversation.close()
 
-    def _answer(self, worker: int, line: Line, word: Word) -> None:
+    def _answer(self, worker: int, conversation: Conversation, word: Word) -> None:
         match word:
             case ["claim", number, spots]:
-                line.say("denied", number, self.claims.claim(worker, map(_spot, spots)))
+                conversation.say("denied", number, self.claims.claim(worker, map(_spot, spots)))
             case ["back", spots]:
                 self.claims.give_back(worker, map(_spot, spots))
             case ["mail", candidates]:
                 self._pass_on(candidates, sender=worker)
             case ["tell", *rest]:
                 self._heed(worker, rest)
-        if worker in self._behind and line.waiting_octets < BEHIND_OCTETS:
+        if worker in self._behind and conversation.waiting_octets < BEHIND_OCTETS:
             self._behind.discard(worker)
-            line.say("mail", [])
+            conversation.say("mail", [])
 
     def _pass_on(self, candidates: Sequence[Any], *, sender: int | None) -> None:
-        for worker, line in self._lines.items():
+        for worker, conversation in self._conversations.items():
             if worker == sender or worker in self._behind:
                 continue
-            if line.waiting_octets >= BEHIND_OCTETS:
+            if conversation.waiting_octets >= BEHIND_OCTETS:
                 self._behind.add(worker)
             else:
-                line.say("mail", candidates)
+                conversation.say("mail", candidates)
 
     def order(self, *word: Any) -> None:
         """Tell every worker."""
-        for line in self._lines.values():
-            line.say(*word)
+        for conversation in self._conversations.values():
+            conversation.say(*word)
 
     @property
     def present(self) -> frozenset[int]:
         """The workers that can be spoken to."""
-        return frozenset(self._lines)
+        return frozenset(self._conversations)
 
     def bury(self, worker: int) -> None:
         """A worker is dead: what it had claimed may be had, by whomever it belongs to."""
@@ -177,8 +177,8 @@ class Hub:
 class Member:
     """A worker's side: a `spool.fellowship.Fellowship`."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
         self._hear: Hearing = lambda candidates: None
         self._claims = 0
         self._asked: dict[int, asyncio.Future[list[Spot]]] = {}
@@ -190,7 +190,7 @@ class Member:
 
     def announce(self, candidates: Sequence[Candidate]) -> None:
         """See `spool.fellowship.Fellowship`."""
-        self._line.say("mail", candidates if len(candidates) <= ANNOUNCED_LIMIT else ())
+        self._conversation.say("mail", candidates if len(candidates) <= ANNOUNCED_LIMIT else ())
 
     async def claim(self, spots: Sequence[Spot]) -> Collection[Spot]:
         """See `spool.fellowship.Fellowship`."""
@@ -199,7 +199,7 @@ class Member:
         number = self._claims
         answer: asyncio.Future[list[Spot]] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
-        self._line.say("claim", number, spots)
+        self._conversation.say("claim", number, spots)
         try:
             return await answer
         finally:
@@ -213,16 +213,16 @@ class Member:
 
     def _send_back(self) -> None:
         if self._back:
-            self._line.say("back", self._back)
+            self._conversation.say("back", self._back)
             self._back = []
 
     def tell(self, *word: Any) -> None:
         """Tell the supervisor something."""
-        self._line.say("tell", *word)
+        self._conversation.say("tell", *word)
 
     async def run(self, heed: Callable[[Word], None]) -> None:
         """Converse until the supervisor is gone; `heed` is called with its orders."""
-        while (word := await self._line.hear()) is not None:
+        while (word := await self._conversation.hear()) is not None:
             match word:
                 case ["denied", number, spots]:
                     answer = self._asked.get(number)
@@ -236,7 +236,7 @@ class Member:
     async def close(self) -> None:
         """Say what is left, and hang up."""
         self._send_back()
-        await self._line.finish()
+        await self._conversation.finish()
 
 
 def _spot(told: Sequence[int]) -> Spot:

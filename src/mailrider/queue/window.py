@@ -20,6 +20,7 @@ from dataclasses import dataclass
 Feedback = Callable[[int], float]
 """From the width of the window to the amount of feedback."""
 
+
 @dataclass(frozen=True, slots=True)
 class WindowTerms:
     """`limit` 0 means no limit; `failed_cohort_limit` 0 never declares a destination dead.
