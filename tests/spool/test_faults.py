@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from tests.spool.fillings import DEFERRED, START_SECONDS, HandClock, finished, notice, put, run, submission, take, text_of
-from tests.spool.traffic import LARGE, SMALL, SystemClock, pass_through
+from tests.spool.traffic import LARGE, SMALL, SystemClock, as_one_group, pass_through
 
 from mailrider.errors import SpoolTrouble
 from mailrider.spool import sqlite_schema
@@ -91,6 +91,7 @@ class Fault:
         self._left = at
         self._error = error
         self._times = times
+        self.was_reached = False
 
     def __call__(self, statement: str) -> None:
         if statement.startswith(READING):
@@ -98,8 +99,12 @@ class Fault:
         self._left -= 1
         if self._left <= 0 < self._times and statement != "ROLLBACK":
             self._times -= 1
+            self.was_reached = True
             raise self._error
 
+
+STATEMENTS_LIMIT = 100
+"""More than there ever are."""
 
 IO_ERROR = fail_with(sqlite3.SQLITE_IOERR, "disk I/O error")
 FULL = fail_with(sqlite3.SQLITE_FULL, "database or disk is full")
@@ -108,7 +113,7 @@ FULL = fail_with(sqlite3.SQLITE_FULL, "database or disk is full")
 @pytest.mark.parametrize("error", [IO_ERROR, FULL], ids=["io-error", "full"])
 @pytest.mark.parametrize("times", [1, 1000], ids=["once", "for-good"])
 def test_a_statement_that_fails(tmp_path: Path, error: sqlite3.OperationalError, times: int) -> None:
-    for at in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 27, 33):
+    for at in range(1, STATEMENTS_LIMIT):
         folder = tmp_path / str(at)
         facts = Facts()
         fault = Fault(at, error, times)
@@ -118,10 +123,15 @@ def test_a_statement_that_fails(tmp_path: Path, error: sqlite3.OperationalError,
                 return FaultyConnection(sqlite_schema.connect(path), fault)  # type: ignore[return-value]
 
             async with SqliteSpool(folder, SystemClock(), connect=connect, report=facts.told.append) as spool:
-                await pass_through(spool, facts.told.append)
+                await pass_through(spool, facts.told.append, 3, as_one_group(spool))
 
         run(go())
         facts.agree(folder)
+        if not fault.was_reached:
+            break
+    else:
+        pytest.fail("there is no end of statements")
+    assert at > 10, "three groups of changes"
 
 
 def test_a_fault_is_told_and_ends(tmp_path: Path) -> None:
@@ -149,10 +159,12 @@ class FaultyFiles(Files):
         super().__init__(folder)
         self._left = at
         self._error = error
+        self.was_reached = False
 
     def _count(self) -> None:
         self._left -= 1
         if self._left == 0:
+            self.was_reached = True
             raise OSError(self._error, os.strerror(self._error))
 
     def create(self, name: str) -> int:
@@ -172,21 +184,47 @@ class FaultyFiles(Files):
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 def test_a_file_that_cannot_be_kept(tmp_path: Path, error: int) -> None:
-    for at in range(1, 5):
+    for at in range(1, STATEMENTS_LIMIT):
         folder = tmp_path / str(at)
         facts = Facts()
+        files = FaultyFiles(folder / "content", at + 1, error)  # one is on opening
 
-        async def go(folder: Path = folder, facts: Facts = facts, at: int = at) -> None:
-            files = FaultyFiles(folder / "content", at, error)
+        async def go(folder: Path = folder, facts: Facts = facts, files: FaultyFiles = files) -> None:
             async with SqliteSpool(folder, SystemClock(), files=files) as spool:
                 answer = await spool.accept(submission(), LARGE)
+                if not files.was_reached:
+                    return
                 assert isinstance(answer, NotAccepted)
                 assert answer.reason is (Unaccepted.FULL if error == errno.ENOSPC else Unaccepted.FAILED)
                 assert os.listdir(folder / "content") == []
                 facts.told.append(f"in {await put(spool, submission(), LARGE)}")
 
         run(go())
+        if not files.was_reached:
+            break
         facts.agree(folder)
+    assert at == 5, "made, written, flushed, and its folder flushed"
+
+
+@pytest.mark.parametrize(("statement", "left"), [("INSERT INTO message", 0), ("COMMIT", 1)])
+def test_the_file_of_a_message_stays_where_the_log_may_have_the_message(tmp_path: Path, statement: str, left: int) -> None:
+    def fault(tried: str) -> None:
+        if tried.startswith(statement):
+            raise IO_ERROR
+
+    def connect(path: Path) -> sqlite3.Connection:
+        return FaultyConnection(sqlite_schema.connect(path), fault)  # type: ignore[return-value]
+
+    async def go() -> None:
+        async with SqliteSpool(tmp_path, HandClock(), connect=connect) as spool:
+            given = await asyncio.gather(*(spool.accept(submission(), text) for text in (LARGE, SMALL)))
+            assert all(isinstance(answer, NotAccepted) for answer in given)
+        assert len(os.listdir(tmp_path / "content")) == left
+        async with SqliteSpool(tmp_path, HandClock(), sweeps=True) as spool:
+            assert await spool.list() == ()
+        assert os.listdir(tmp_path / "content") == []
+
+    run(go())
 
 
 def test_a_full_disk_takes_no_mail_but_lets_mail_go(tmp_path: Path) -> None:
@@ -279,35 +317,25 @@ def faulty_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no C compiler is installed (package gcc)")
     library = tmp_path_factory.mktemp("disk") / "faulty_disk.so"
     source = Path(__file__).with_name("faulty_disk.c")
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl", "-lpthread"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"cc cannot make a library here (package libc6-dev): {done.stderr[:200]}")
     return library
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize(
-    ("call", "at", "times"),
-    [
-        ("fsync", 1, 1), ("fsync", 8, 1), ("fsync", 9, 1000), ("pwrite", 12, 1), ("pwrite", 20, 3), ("pwrite", 16, 1000),
-        ("write", 1, 1),
-    ],
+    ("kind", "times", "error"),
+    [("all", 1, errno.EIO), ("all", 1, errno.ENOSPC), ("all", 1000, errno.ENOSPC), ("fsync", 1000, errno.EIO)],
 )
-def test_a_disk_that_fails(faulty_disk: Path, tmp_path: Path, call: str, at: int, times: int, error: int) -> None:
-    folder = tmp_path / "faulty-spool"
-    environment = {
-        **os.environ, "LD_PRELOAD": str(faulty_disk), "FAULT_CALL": call, "FAULT_AT": str(at), "FAULT_TIMES": str(times),
-        "FAULT_ERRNO": str(error), "FAULT_FOLDER": "faulty-spool",
-    }  # fmt: skip
+def test_a_disk_that_fails(faulty_disk: Path, tmp_path: Path, kind: str, times: int, error: int) -> None:
+    """At every operation that there is, and also where the power fails afterwards; see `sweep`."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.spool.traffic", str(folder)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-m", "tests.spool.sweep", str(tmp_path), kind, str(times), str(error)],
+        cwd=ROOT, env={**os.environ, "LD_PRELOAD": str(faulty_disk)}, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
-    facts = Facts()
-    facts.told = done.stdout.splitlines()
-    assert "Traceback" not in done.stderr or "SpoolTrouble" in done.stderr, done.stderr
-    facts.agree(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 15, "a database, a large file, and three groups of changes"
 
 
 @pytest.mark.parametrize("lines", [1, 5, 14, 33])

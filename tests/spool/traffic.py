@@ -7,10 +7,13 @@ is one line on standard output as soon as it is known.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from mailrider.model.outcome import Outcome, Status
 from mailrider.model.request import Envelope, Recipient
@@ -25,6 +28,10 @@ SMALL = b"Subject: x\r\n\r\nHello\r\n"
 
 Tell = Callable[[str], None]
 """Hears facts: `in ID`, `refused REASON`, `ending ID` (before it is known how that ends), `gone ID`, `failed ID`."""
+
+
+Doings = Sequence[Coroutine[Any, Any, None]]
+Together = Callable[[Doings], Awaitable[None]]
 
 
 class SystemClock:
@@ -44,11 +51,38 @@ async def bring(spool: Spool, number: int, tell: Tell) -> None:
         tell(f"refused {answer.reason.name}")
 
 
-async def pass_through(spool: Spool, tell: Tell, messages: int = 6) -> None:
+async def at_once(doings: Doings) -> None:
+    await asyncio.gather(*doings)
+
+
+def as_one_group(spool: SqliteSpool) -> Together:
+    """The writer is held up until all that is to be done is in line, so that it is always one and the same group."""
+    desk = spool._desk
+
+    async def together(doings: Doings) -> None:
+        begun, gate = threading.Event(), threading.Event()
+
+        def hold(connection: sqlite3.Connection) -> None:
+            begun.set()
+            gate.wait(60)
+
+        holding = asyncio.ensure_future(desk.run(hold))
+        while not begun.is_set() and not holding.done():
+            await asyncio.sleep(0)
+        tasks = [asyncio.ensure_future(doing) for doing in doings]
+        while desk.writer._line.qsize() < sum(not task.done() for task in tasks) and not holding.done():
+            await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(holding, *tasks)
+
+    return together
+
+
+async def pass_through(spool: Spool, tell: Tell, messages: int = 6, together: Together = at_once) -> None:
     """Messages come in together; some are sent, some deferred, some returned."""
-    await asyncio.gather(*(bring(spool, number, tell) for number in range(messages)))
-    leases = await spool.lease()
-    await asyncio.gather(*(end(spool, lease, number, tell) for number, lease in enumerate(leases)))
+    await together([bring(spool, number, tell) for number in range(messages)])
+    leases = sorted(await spool.lease(), key=lambda lease: lease.message.envelope.recipients)
+    await together([end(spool, lease, number, tell) for number, lease in enumerate(leases)])
 
 
 async def end(spool: Spool, lease: Lease, number: int, tell: Tell) -> None:

@@ -86,11 +86,15 @@ class Files:
     def synchronize(self, descriptor: int) -> None:
         """Put the text, and after it the name, on stable storage."""
         self.flush(descriptor)
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.synchronize_names(self.folder)
+
+    def synchronize_names(self, folder: Path) -> None:
+        """Put the names in a folder on stable storage."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self.flush(folder)
+            self.flush(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
 
     def flush(self, descriptor: int) -> None:
         """fsync(2)."""

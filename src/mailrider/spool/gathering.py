@@ -72,7 +72,8 @@ class Gathering:
         """The end of the text; it is in memory or on stable storage.  Raises `OSError`."""
         if self._descriptor is None:
             return Gathered(b"".join(self._pieces), self._size, None)
-        await self._write()
+        if self._held:
+            await self._write()
         if not self._files.has_room():
             self.abandon()
             return NotAccepted(Unaccepted.FULL, f"less than {RESERVE_OCTETS} octets are left for messages")

@@ -85,9 +85,10 @@ class Unaccepted(enum.Enum):
 
 
 class NotAccepted(NamedTuple):
-    """The message was not taken and nothing of it is kept.
+    """The message was not taken, and nothing of it is kept as long as any process has the spool open.
 
-    Both reasons are temporary: 452 4.3.1 and 451 4.3.0 in SMTP, exit 75 in sendmail.
+    Where the disk failed in the last moment, who comes after all of them were killed may find the message complete, as if it
+    had been taken.  Both reasons are temporary: 452 4.3.1 and 451 4.3.0 in SMTP, exit 75 in sendmail.
     """
 
     reason: Unaccepted

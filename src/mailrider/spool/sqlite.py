@@ -65,6 +65,7 @@ from mailrider.spool.writer import Done, Failure, Job
 DATABASE_NAME = "queue.db"
 CONTENT_NAME = "content"
 
+
 class SqliteSpool:
     """The spool in a folder.  `report` hears a sentence about every failure of the storage.
 
@@ -111,6 +112,7 @@ class SqliteSpool:
                 self._reader = opened.enter_context(closing(self._connect()))
                 self._texts = opened.enter_context(closing(Texts(self._connect())))
                 self._questions = opened.enter_context(closing(listing.Questions(self._connect())))
+                self._keep_names()
                 if self._sweeps:
                     await self._questions.ask(self._sweep)
             except (sqlite3.Error, OSError) as cause:
@@ -120,6 +122,11 @@ class SqliteSpool:
             self._connections = opened.pop_all()
         self._lookout = Lookout(self._reader, self._clock, self._leasing, self._book, self._desk, self._fellows)
         return self
+
+    def _keep_names(self) -> None:
+        """SQLite flushes the folder when it has made its log, but does not mind if that fails: everything would be lost."""
+        self._reader.execute(sqlite_schema.MARKS).fetchone()  # now the log is there, until the last one closes
+        self._files.synchronize_names(self._path.parent)
 
     def _sweep(self, connection: sqlite3.Connection) -> None:
         self._files.sweep(lambda name: listing.knows_file(connection, name))
@@ -148,7 +155,7 @@ class SqliteSpool:
         def tell(done: Done | Failure) -> None:
             self._files.close(gathered.descriptor)
             if isinstance(done, Failure):
-                if gathered.descriptor is not None:
+                if gathered.descriptor is not None and not done.in_doubt:
                     self._files.remove(queue_id_of(key))
                 give(answer, NotAccepted(done.reason, done.text))
                 return

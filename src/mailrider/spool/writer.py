@@ -5,8 +5,9 @@ the next group gathers.  So the busier the node, the larger the groups, and a lo
 nothing else.
 
 When a group fails, nothing of it has happened.  Its changes are then tried one by one, each in a transaction of its own, so
-that one message too many on a full disk takes nobody with it: a settled recipient needs less room than a new message.  What
-still fails is answered with a `Failure`.  After an error of input or output the connection is opened anew, because
+that one message too many on a full disk takes nobody with it: a settled recipient needs less room than a new message.  That
+writes them to the log once more, so what the first flush has lost does not count as flushed.  What still fails is answered
+with a `Failure`.  After an error of input or output the connection is opened anew, because
 SQLite's idea of the file may be wrong.
 
 An `Errand` stands in the same line and is carried out in a transaction of its own.
@@ -31,11 +32,17 @@ from mailrider.spool.sqlite_schema import LEAVE_MARK
 GROUP_LIMIT = 1000
 """Changes in one transaction: enough to make the flush cheap, and few enough for the first of them not to wait long."""
 
+
 class Failure(NamedTuple):
-    """A change that was not carried out."""
+    """A change that was not carried out.
+
+    `in_doubt`: its COMMIT was tried.  SQLite may have written all of it to its log and not been able to flush that; nobody sees
+    it there, but when all processes have been killed, the next one takes it for committed.
+    """
 
     reason: Unaccepted
     text: str
+    in_doubt: bool = False
 
 
 class Done(NamedTuple):
@@ -71,6 +78,11 @@ def explain_failure(cause: Exception) -> Failure:
     """Whether the storage is full or broken."""
     full = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
     return Failure(Unaccepted.FULL if full else Unaccepted.FAILED, str(cause))
+
+
+def _after(first: Failure, second: Done | Failure) -> Done | Failure:
+    """What became of a change that was tried twice."""
+    return second._replace(in_doubt=first.in_doubt or second.in_doubt) if isinstance(second, Failure) else second
 
 
 class Writer:
@@ -159,7 +171,7 @@ class Writer:
             jobs = [job for job in jobs if not _is_new_mail(job)]
         done = self._commit(jobs)
         if isinstance(done, Failure) and len(jobs) > 1:
-            return answers + [(job, self._commit([job])) for job in jobs]
+            return answers + [(job, _after(done, self._commit([job]))) for job in jobs]
         return answers + [(job, done) for job in jobs]
 
     def _commit(self, jobs: Sequence[Job]) -> Done | Failure:
@@ -188,7 +200,7 @@ class Writer:
 
     def _transact(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         """What `action` returns, once it is durable, or a `Failure`."""
-        gate = self._gate
+        gate, is_complete = self._gate, False
         if gate is not None:
             gate.enter()
         try:
@@ -197,10 +209,11 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             self._look_for_others(self._connection)
             answer = action(self._connection)
+            is_complete = True
             self._connection.execute("COMMIT")
         except Exception as cause:  # whatever it is, this thread must go on
             self._recover(cause)
-            return explain_failure(cause)
+            return explain_failure(cause)._replace(in_doubt=is_complete)
         finally:
             if gate is not None:
                 gate.leave()
