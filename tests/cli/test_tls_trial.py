@@ -45,6 +45,16 @@ def test_a_file_that_is_not_there_is_told_once(tmp_path: Path, name: str, words:
     assert doubts[0].startswith(words)
 
 
+def test_policies_that_cannot_be_fetched_for_want_of_a_package_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert find_tls_doubts(read(tmp_path, "smtp_tls_mta_sts = yes\n")) == (
+        "smtp_tls_mta_sts = yes: no policy can be fetched: it needs the package httpx: pip install mailrider[mta-sts]",
+    )
+    assert find_tls_doubts(read(tmp_path, "")) == ()
+
+
 def test_files_that_are_there_are_not_told(tmp_path: Path) -> None:
     made = make_self_signed("mail.example.com")
     (tmp_path / "pem").write_bytes(made.key_pem + made.pem)

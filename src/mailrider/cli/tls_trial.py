@@ -17,6 +17,7 @@ from mailrider.settings import Settings
 from mailrider.tls.context import Unavailable, Unusable, make_context
 from mailrider.tls.terms import Authorities, Handshake, Identity
 from mailrider.trust.demands import Place, find_doubts, find_obstacle, make_terms, read_demands
+from mailrider.trust.mta_sts_fetch import find_missing_package
 from mailrider.trust.policy import NoPolicy
 
 SOMEWHERE = Place("example.com", "example.com", "mail.example.com", "TLS")
@@ -74,6 +75,8 @@ def try_tls(settings: Settings, warn: Warn, title: str = "", attempt: Attempt = 
     for name in PLAIN_FILES:
         _try_file(settings, name, warn)
     prefix = f"{settings.transport.value}_"
+    if settings.smtp_tls_mta_sts and (missing := find_missing_package()):
+        warn(f"{prefix}tls_mta_sts = yes: no policy can be fetched: {missing}")
     if says_something_of_tls(name for name in settings.entries if name.startswith(prefix)):
         _try_file(settings, "smtp_tls_CApath", warn)
         _try_contexts(settings, lambda text: warn(title + text), attempt)

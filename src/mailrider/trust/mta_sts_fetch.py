@@ -35,6 +35,8 @@ POLICY_INVALID = "sts-policy-invalid"
 CERTIFICATE_INVALID = "sts-webpki-invalid"
 """Words of RFC 8460."""
 
+MISSING_PACKAGE = "it needs the package httpx: pip install mailrider[mta-sts]"
+
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
@@ -67,6 +69,13 @@ class _Refused(Exception):
     """The answer is not one that counts; the text completes `its host`."""
 
 
+def find_missing_package() -> str:
+    """Why no policy can be fetched here at all, or empty: for a start, so that nobody finds out by the first mail."""
+    from importlib.util import find_spec
+
+    return "" if find_spec("httpx") is not None else MISSING_PACKAGE
+
+
 def policy_host(domain: str) -> str:
     """Where the policy of a domain lies."""
     return f"mta-sts.{domain}"
@@ -80,7 +89,7 @@ async def fetch_policy(domain: str, addresses: Sequence[str], terms: FetchTerms)
     try:
         import httpx  # large, and only those who use MTA-STS need it
     except ImportError:
-        return NotFetched("it needs the package httpx: pip install mailrider[mta-sts]", FETCH_ERROR)
+        return NotFetched(MISSING_PACKAGE, FETCH_ERROR)
     try:
         context = _make_context(terms.ca_file)
     except OSError as trouble:
