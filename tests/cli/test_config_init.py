@@ -36,7 +36,7 @@ def test_what_waits_is_a_comment_that_says_so() -> None:
 
 def test_good_practice_is_in_it() -> None:
     text = render_main_cf()
-    for line in ("smtp_tls_security_level = dane", "smtp_tls_mta_sts = yes", "smtp_chunking = yes"):
+    for line in ("smtp_tls_security_level = dane", "smtp_tls_mta_sts = yes", "smtp_chunking = yes", "retry_jitter = 10"):
         assert f"{line}\n" in text
 
 

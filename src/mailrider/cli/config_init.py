@@ -89,6 +89,7 @@ CHAPTERS: tuple[tuple[str, tuple[Proposal, ...]], ...] = (
                 "Where it keeps what it has learned, such as MTA-STS policies.  Postfix's default is a folder of Postfix.",
             ),
             Proposal("queue_directory", "$data_directory/queue", "Where mail is kept.  This folder holds nothing else."),
+            Proposal("retry_jitter", "10", "Per cent of each pause that are added at random."),
             Proposal("intake_smtp_listen", "127.0.0.1:2525", "Where mail is taken in by SMTP.", True),
         ),
     ),
