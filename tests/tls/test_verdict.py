@@ -97,6 +97,8 @@ def test_names_count_for_an_anchor_and_not_for_the_server_itself() -> None:
     assert judge(CHAIN, (), terms(TlsLevel.DANE, records=(TA,)), RELAY).matched
     facts = judge(CHAIN, (), terms(TlsLevel.DANE, names=wrong, records=(TA,)), RELAY)
     assert not facts.matched
+    assert facts.problem.endswith("num=62:hostname mismatch")
+    facts = judge(CHAIN, (), terms(TlsLevel.DANE, records=(OTHER,)), RELAY)
     assert facts.problem.endswith("num=65:no matching DANE TLSA records")
 
 

@@ -103,8 +103,10 @@ def _examine_records(chain: Sequence[bytes], key: bytes, terms: TlsTerms) -> tup
         word = "fingerprint" if terms.level is TlsLevel.FINGERPRINT else "DANE EE certificate at depth 0"
         return None, f"Matched {word}: {record}"
     record = find_anchor(chain, terms.records, algorithms, terms.depth)
-    if record is None or _match_name(chain[0], terms) is None:
+    if record is None:
         return Objection(DANE_NO_MATCH, 0), ""
+    if _match_name(chain[0], terms) is None:
+        return Objection(HOSTNAME_MISMATCH, 0), ""
     return None, f"Matched {'trust anchor' if terms.level.uses_authorities else 'DANE TA certificate'}: {record}"
 
 

@@ -88,24 +88,24 @@ class Dane:
             return NoPolicy("4.7.5", f"TLSA lookup error for {server.host}:{server.port}")
         if not found.records:
             return _give_way(level, TlsLevel.MAY, "no TLSA records found")
-        usable = self._sift(found.records, f"_{server.port}._tcp.{found.base_domain}")
+        relay = server.relay.lower()
+        usable = self._sift(found.records, f"_{server.port}._tcp.{found.base_domain}", relay)
         if usable is None:
             return _give_way(level, TlsLevel.ENCRYPT, "TLSA records unusable")
         if insecure_mx and terms.insecure_mx_level is TlsLevel.ENCRYPT:
             return _give_way(level, TlsLevel.ENCRYPT, "Verification not possible, MX RRset is insecure")
-        return self._conclude(level, usable, found.base_domain, _names(found.base_domain, domain, exchanger), insecure_mx)
+        demand = DaneDemand(usable, found.base_domain, _names(found.base_domain, domain, exchanger))
+        return self._conclude(level, demand, relay, insecure_mx)
 
-    def _conclude(
-        self, level: TlsLevel, usable: tuple[Tlsa, ...], base_domain: str, names: tuple[str, ...], insecure_mx: bool
-    ) -> Finding:
-        if not usable and level is TlsLevel.DANE:
-            self._warn(f"{base_domain}: all TLSA records unusable, fallback to unauthenticated TLS")
+    def _conclude(self, level: TlsLevel, demand: DaneDemand, relay: str, insecure_mx: bool) -> Finding:
+        if not demand.records and level is TlsLevel.DANE:
+            self._warn(f"{relay}: all TLSA records unusable, fallback to unauthenticated TLS")
             # There were records, so the server is asked for by the name that they are for (RFC 7672 §8.1).
-            return Finding(TlsLevel.ENCRYPT, DaneDemand((), base_domain, names), NONE_USABLE)
-        if not usable:
-            self._warn(f"{base_domain}: all TLSA records unusable")
+            return Finding(TlsLevel.ENCRYPT, demand, NONE_USABLE)
+        if not demand.records:
+            self._warn(f"{relay}: all TLSA records unusable")
         # No record is left at dane-only: the demand is made all the same, and nothing can meet it.
-        return Finding(TlsLevel.HALF_DANE if insecure_mx else level, DaneDemand(usable, base_domain, names))
+        return Finding(TlsLevel.HALF_DANE if insecure_mx else level, demand)
 
     # -- the records -----------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class Dane:
             return _Records((), base_domain)
         return _Records(answer.records, base_domain)
 
-    def _sift(self, records: tuple[Record, ...], owner: str) -> tuple[Tlsa, ...] | None:
+    def _sift(self, records: tuple[Record, ...], owner: str, relay: str) -> tuple[Tlsa, ...] | None:
         """The records that count.
 
         None where none is of a kind that SMTP uses; empty where some are and none of those can be read or has a known digest.
@@ -162,7 +162,8 @@ class Dane:
             fault = find_fault(parsed, self._terms.digests)
             any_fits = any_fits or fault in ("", "unusable TLSA RR")
             if fault:
-                self._warn(f"{owner} {fault}: {parsed}")
+                # What smtp(8) finds out in the handshake only, it says of the server.
+                self._warn(f"{relay}: {fault}: {parsed}" if fault == "unusable TLSA RR" else f"{owner} {fault}: {parsed}")
             else:
                 usable.append(parsed)
         return select(usable, self._terms.digests) if any_fits else None
