@@ -21,7 +21,8 @@ DATAGRAM_LIMIT_OCTETS = 8192
 """What syslogd implementations take at least (RFC 5424 §6.1 asks for 2048)."""
 
 INFORMATIONAL = 6
-WARNING = 4
+SEVERITIES = {"warning": 4, "error": 3, "fatal": 2, "panic": 2}
+"""By the first word of a line, as Postfix has it (RFC 5424 §6.2.1)."""
 
 FACILITIES = {
     "kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "security": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8,
@@ -57,6 +58,8 @@ class StandardError:
 class LogFile:
     """A file that lines are added to (`maillog_file`); made where it is missing.  Raises `WrongConfiguration`.
 
+    A pipe that nobody reads is refused, and one that is full waits as `observe.lines` says.
+
     Known fault: where it cannot be opened anew after rotation the lines go on into the old file.
     """
 
@@ -67,7 +70,7 @@ class LogFile:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, FILE_MODE)
         except OSError as cause:
             raise WrongConfiguration(f"maillog_file = {self._path}: {cause.strerror or cause}") from None
 
@@ -110,7 +113,7 @@ class Syslog:
 
     def write(self, line: str) -> None:
         """Send one line; where nobody takes it, it is lost, and counted."""
-        severity = WARNING if ": warning: " in line[:200] else INFORMATIONAL
+        severity = SEVERITIES.get(line.partition("]: ")[2].partition(":")[0], INFORMATIONAL)
         text = f"<{self._facility * 8 + severity}>{self._stamp()}{line}"
         octets = text.encode("utf-8", "backslashreplace")[:DATAGRAM_LIMIT_OCTETS]
         for _ in range(2):  # the daemon may have been started anew
