@@ -24,6 +24,7 @@ from mailrider.exit_codes import (
     EX_TEMPFAIL,
     EX_USAGE,
 )
+from mailrider.model.printable import make_printable
 
 STANDARD_DESCRIPTORS = 3
 """Standard input, output and errors are 0, 1 and 2."""
@@ -89,8 +90,19 @@ def _put_command_first(arguments: list[str]) -> list[str]:
     return [arguments[position], *arguments[:position], *arguments[position + 1 :]]
 
 
+def _tell_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """The version, and whether the hot path is compiled: it matters where somebody reports a fault or a figure."""
+    if wanted and not context.resilient_parsing:
+        from mailrider import __version__
+        from mailrider.smtp import wire
+
+        compiled = "" if wire.__file__.endswith(".py") else " (compiled)"
+        click.echo(f"{context.find_root().info_name} {__version__}{compiled}")
+        context.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="mailrider", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Show the version.")
 def mailrider() -> None:
     """Mailrider, an outbound mail delivery agent: SMTP and LMTP, configured by main.cf."""
 
@@ -153,6 +165,5 @@ def _give_up_output() -> None:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    shown = "".join(character if character.isprintable() else "?" for character in sentence)
-    print(f"mailrider: {shown}", file=sys.stderr)
+    print(f"mailrider: {make_printable(sentence)}", file=sys.stderr)
     raise SystemExit(code)
