@@ -41,7 +41,7 @@ REPORTS: Final = (
     "mailrider.dsn.tls_report", "mailrider.dsn.signature", "dkim", "gzip", "email.message", "email.policy",
     "email.generator", "ssl",
 )  # fmt: skip
-TOKENS: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi")
+FETCHING: Final = ("httpx", "httpcore", "h11", "anyio._backends._asyncio", "certifi")
 
 
 def list_entries(settings: Settings) -> list[Entry]:
@@ -60,9 +60,11 @@ def load_early(settings: Settings) -> None:
     if any("_sasl_" in entry.name for entry in entries):
         names += LOGIN
         if any("token" in entry.name or "token" in entry.value for entry in entries):
-            names += TOKENS
+            names += FETCHING
+    if any("_mta_sts" in entry.name for entry in entries):
+        names += FETCHING
     if settings.tls_report_send:
-        names += (*REPORTS, *TOKENS)
+        names += (*REPORTS, *FETCHING)
     for name in names:
         with suppress(ImportError):
             importlib.import_module(name)

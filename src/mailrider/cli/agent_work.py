@@ -17,6 +17,7 @@ from mailrider.errors import MailriderError
 from mailrider.events import Observer, Warned
 from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE
 from mailrider.machine import SystemClock
+from mailrider.model.printable import make_printable
 from mailrider.postfix.cleanup import make_postmaster
 from mailrider.postfix.errand import Errands
 from mailrider.postfix.installation import PROXIES_FLAGS, Installation
@@ -177,5 +178,4 @@ def _open_flush_domains(settings: Settings, members: str, write: Callable[[str],
 def _tell_fault(log: MailLog, fault: BaseException) -> None:
     """An exception that nobody has foreseen.  Its last lines say most, so they come first."""
     text = " | ".join(line.strip() for line in reversed(traceback.format_exception(fault)))
-    shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    log.write(f"{WARNING}a fault of the agent: {shown}")
+    log.write(f"{WARNING}a fault of the agent: {make_printable(text)}")

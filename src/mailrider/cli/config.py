@@ -21,6 +21,7 @@ import click
 
 from mailrider.cli.options import common_options
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
+from mailrider.model.printable import make_printable
 from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
 
 CHECK = "check"
@@ -214,5 +215,4 @@ def _init(names: tuple[str, ...]) -> None:
 
 def _warn(sentences: Iterable[str]) -> None:
     for sentence in sentences:
-        shown = "".join(character if character.isprintable() else "?" for character in sentence)
-        click.echo(f"warning: {shown}", err=True)
+        click.echo(f"warning: {make_printable(sentence)}", err=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from mailrider.delivery.inspection import DestinationReport, Forecast, Inspection, ServerReport
 from mailrider.delivery.trouble import Disposition, Failure
+from mailrider.model.printable import make_printable
 from mailrider.model.tls import TlsFacts
-from mailrider.observe.printable import make_printable as printable
 from mailrider.resolver.answer import Record, Verdict
 from mailrider.resolver.recording import Asked
 from mailrider.tls import certificate as certificates
@@ -33,7 +33,7 @@ def describe_inspection(found: Inspection) -> Facts:
         "verdict": _describe_forecast(found.forecast),
         "dns": [_describe_question(asked) for asked in found.questions],
         "destinations": [_describe_destination(each) for each in found.destinations],
-        "notes": [printable(note) for note in found.notes],
+        "notes": [make_printable(note) for note in found.notes],
     }
 
 
@@ -49,19 +49,19 @@ def _describe_forecast(forecast: Forecast | None) -> Facts | None:
 
 
 def _describe_failure(failure: Failure | None) -> Facts | None:
-    return {"status": failure.status, "text": printable(failure.text)} if failure is not None else None
+    return {"status": failure.status, "text": make_printable(failure.text)} if failure is not None else None
 
 
 def _describe_question(asked: Asked) -> Facts:
     answer = asked.answer
     found = answer.verdict is Verdict.FOUND
     return {
-        "name": printable(asked.name),
+        "name": make_printable(asked.name),
         "type": "/".join(asked.types),
         "verdict": answer.verdict.name.lower().replace("_", " "),
         "validated": all(record.secure for record in answer.records) if found and asked.dnssec else None,
         "records": [_describe_record(record) for record in answer.records],
-        "reason": printable(answer.reason),
+        "reason": make_printable(answer.reason),
         "ttl": answer.ttl_seconds,
     }
 
@@ -72,7 +72,7 @@ def _describe_record(record: Record) -> str:
         numbers = f"{record.preference} "
     if record.type == "SRV":
         numbers += f"{record.weight} {record.port} "
-    return f"{record.type} {numbers}{printable(record.data)}"
+    return f"{record.type} {numbers}{make_printable(record.data)}"
 
 
 def _describe_destination(report: DestinationReport) -> Facts:
@@ -97,7 +97,7 @@ def _describe_server(report: ServerReport) -> Facts:
         "preference": server.preference,
         "address_validated": server.secure,
         "policy": _describe_policy(report.policy),
-        "obstacle": printable(report.obstacle),
+        "obstacle": make_printable(report.obstacle),
         "connected": report.connected,
         "ready": report.ready,
         "failure": _describe_failure(report.failure),
@@ -105,9 +105,9 @@ def _describe_server(report: ServerReport) -> Facts:
         "ehlo_before_tls": before,
         "ehlo_after_tls": after,
         "tls": _describe_tls(report.tls, report.chain),
-        "login": {"user": login.user, "mechanism": login.mechanism, "reason": printable(login.reason)} if login else None,
-        "dialogue": [f"{side}: {printable(line)}" for side, line in report.dialogue],
-        "notes": [printable(note) for note in report.notes],
+        "login": {"user": login.user, "mechanism": login.mechanism, "reason": make_printable(login.reason)} if login else None,
+        "dialogue": [f"{side}: {make_printable(line)}" for side, line in report.dialogue],
+        "notes": [make_printable(note) for note in report.notes],
     }
 
 
@@ -124,26 +124,27 @@ def split_features(dialogue: list[tuple[str, str]]) -> tuple[list[str], list[str
             if listening:
                 now.clear()
         elif listening and line[:3] == "250":
-            now.append(printable(line[4:]))
+            now.append(make_printable(line[4:]))
     return before, after
 
 
 def _describe_policy(policy: Policy | NoPolicy) -> Facts:
     if isinstance(policy, NoPolicy):
-        return {"level": None, "source": None, "kind": None, "error": {"status": policy.status, "text": printable(policy.text)}}
+        error = {"status": policy.status, "text": make_printable(policy.text)}
+        return {"level": None, "source": None, "kind": None, "error": error}
     terms = policy.terms
     return {
         "level": policy.level.word,
         "requested": policy.requested.word if policy.requested is not None else policy.level.word,
-        "reason": printable(policy.reason),
-        "source": printable(str(policy.source)),
+        "reason": make_printable(policy.reason),
+        "source": make_printable(str(policy.source)),
         "kind": policy.source.kind.value,
-        "key": printable(policy.source.key),
+        "key": make_printable(policy.source.key),
         "names": list(terms.names) if terms is not None else [],
         "server_name": terms.server_name if terms is not None else "",
         "records": [str(record) for record in terms.records] if terms is not None else [],
         "mx_patterns": list(policy.mx_patterns),
-        "published": [printable(line) for line in policy.external.strings] if policy.external is not None else [],
+        "published": [make_printable(line) for line in policy.external.strings] if policy.external is not None else [],
         "published_failure": policy.external.failure if policy.external is not None else "",
         "error": None,
     }
@@ -162,8 +163,8 @@ def _describe_tls(facts: TlsFacts | None, chain: tuple[bytes, ...]) -> Facts | N
         "server_name": facts.server_name,
         "standing": peer.standing.value,
         "matched": peer.matched,
-        "matched_by": printable(peer.matched_by),
-        "problem": printable(peer.problem),
+        "matched_by": make_printable(peer.matched_by),
+        "problem": make_printable(peer.problem),
         "fingerprint": peer.certificate_digest,
         "key_fingerprint": peer.key_digest,
         "chain": [_describe_certificate(der) for der in chain],
@@ -178,7 +179,7 @@ def _describe_certificate(der: bytes) -> Facts:
     return {
         "subject": certificates.describe(loaded, of_issuer=False),
         "issuer": certificates.describe(loaded, of_issuer=True),
-        "names": [printable(name) for name in names.dns],
+        "names": [make_printable(name) for name in names.dns],
         "from": loaded.not_valid_before_utc.isoformat(),
         "to": loaded.not_valid_after_utc.isoformat(),
     }

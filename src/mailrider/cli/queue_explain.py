@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mailrider.cli.queue_text import outside, tell_duration, tell_time, tell_when
+from mailrider.model.printable import make_printable
 from mailrider.node_parts import make_schedule_terms
-from mailrider.observe.printable import make_printable
 from mailrider.queue.schedule import Schedule
 from mailrider.settings import Settings
 from mailrider.spool.spool import HELD_SECONDS, OpenRecipient, StoredMessage

@@ -23,6 +23,7 @@ from mailrider.cli.queue_text import (
 from mailrider.errors import WrongUsage
 from mailrider.exit_codes import EX_OK, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
+from mailrider.model.printable import make_printable
 from mailrider.settings import Settings
 from mailrider.spool.opening import has_queue, open_existing_spool
 from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
@@ -187,8 +188,7 @@ async def _for_each(
 
 
 def _complain(text: str) -> int:
-    shown = "".join(character if character.isprintable() else "?" for character in text)
-    click.echo(f"mailrider queue: {shown}", err=True)
+    click.echo(f"mailrider queue: {make_printable(text)}", err=True)
     return EX_UNAVAILABLE
 
 

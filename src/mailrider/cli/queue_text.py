@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 from mailrider.model.address import quote_local_part
+from mailrider.model.printable import make_printable
 from mailrider.model.request import Notify
-from mailrider.observe.printable import make_printable
 from mailrider.spool.spool import HELD_SECONDS, OpenRecipient, Stats, StoredMessage
 
 HEADING = "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------"

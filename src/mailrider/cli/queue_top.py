@@ -13,7 +13,7 @@ from mailrider.cli.options import Given
 from mailrider.cli.queue_run import settings_of
 from mailrider.cli.queue_text import counts_as_json, tell_duration
 from mailrider.exit_codes import EX_OK
-from mailrider.observe.printable import make_printable
+from mailrider.model.printable import make_printable
 from mailrider.spool.opening import open_existing_spool
 from mailrider.spool.spool import HELD_SECONDS, Stats
 

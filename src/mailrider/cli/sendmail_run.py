@@ -22,9 +22,11 @@ from mailrider.content.completion import (
     find_recipients,
     read_addresses,
 )
+from mailrider.dsn.wrap import format_date
 from mailrider.errors import SpoolTrouble, WrongUsage
 from mailrider.exit_codes import EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
+from mailrider.model.printable import make_printable
 from mailrider.model.request import BodyType, Envelope, Recipient
 from mailrider.model.texts import check_text
 from mailrider.settings import Settings
@@ -34,9 +36,6 @@ from mailrider.spool.spool import NotAccepted, Order, Selection, Spool, Submissi
 
 NO_HEADER_RECIPIENTS = "No recipient addresses found in message header"
 NO_RECIPIENTS = "Recipient addresses must be specified on the command line or via the -t option"
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def run_sendmail(arguments: Sequence[str]) -> int:
@@ -97,8 +96,7 @@ async def _hand_over(settings: Settings, envelope: Envelope, text: SubmittedText
 
 
 def _fail(login: str, text: str, code: int) -> int:
-    shown = "".join(character if character.isprintable() else "?" for character in text)
-    print(f"mailrider sendmail: {login}({os.getuid()}): {shown}", file=sys.stderr)
+    print(f"mailrider sendmail: {login}({os.getuid()}): {make_printable(text)}", file=sys.stderr)
     return code
 
 
@@ -184,15 +182,3 @@ def _content(settings: Settings, origin: Origin, text: SubmittedText) -> Iterato
     )
     yield received.encode() + b"".join(fields)
     yield from text.body()
-
-
-def format_date(seconds: float) -> str:
-    """A date as Postfix writes it (RFC 5322 §3.3): `Sun, 22 Nov 2026 17:37:51 +0000 (UTC)`."""
-    local = time.localtime(seconds)
-    minutes = (local.tm_gmtoff or 0) // 60
-    sign = "-" if minutes < 0 else "+"
-    hours, minutes = divmod(abs(minutes), 60)
-    return (
-        f"{_DAYS[local.tm_wday]}, {local.tm_mday:2d} {_MONTHS[local.tm_mon - 1]} {local.tm_year} "
-        f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d} {sign}{hours:02d}{minutes:02d} ({local.tm_zone})"
-    )

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailrider.machine import read_settings
+from mailrider.model.printable import make_printable
 from mailrider.settings import Settings
 
 READ_OCTETS = 64 * 1024
@@ -46,8 +47,7 @@ def run_stand_alone(directory: Path | None, overrides: Sequence[str]) -> int:
 
 
 def _tell(sentence: str) -> None:
-    shown = "".join(character if character.isprintable() else "?" for character in sentence)
-    print(f"mailrider sendmail: {shown}", file=sys.stderr)
+    print(f"mailrider sendmail: {make_printable(sentence)}", file=sys.stderr)
 
 
 async def _converse(settings: Settings, path: str) -> None:

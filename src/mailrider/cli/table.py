@@ -23,6 +23,7 @@ import click
 
 from mailrider.cli.options import common_options
 from mailrider.errors import TableTrouble, WrongConfiguration, WrongUsage
+from mailrider.model.printable import make_printable
 
 if TYPE_CHECKING:
     from mailrider.settings import Settings
@@ -257,4 +258,4 @@ def _warn(sentence: str) -> None:
 
 
 def _say(sentence: str) -> None:
-    click.echo("".join(character if character.isprintable() else "?" for character in sentence), err=True)
+    click.echo(make_printable(sentence), err=True)

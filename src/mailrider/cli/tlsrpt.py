@@ -19,6 +19,7 @@ import click
 from mailrider.cli.options import common_options
 from mailrider.errors import CannotCreate, MissingInput, WrongUsage
 from mailrider.exit_codes import EX_TEMPFAIL
+from mailrider.model.printable import make_printable
 
 if TYPE_CHECKING:
     from mailrider.dsn.tls_report import Report
@@ -142,8 +143,7 @@ async def _send(settings: Settings, report: Report, destination: str) -> bool:
 
     trouble = await (_mail if destination.lower().startswith("mailto:") else post)(settings, report, destination)
     if trouble:
-        shown = "".join(letter if letter.isprintable() else "?" for letter in trouble)
-        click.echo(f"mailrider: report to {report.domain} by {destination}: {shown}", err=True)
+        click.echo(f"mailrider: report to {report.domain} by {destination}: {make_printable(trouble)}", err=True)
     return not trouble
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from mailrider.cli.tlsrpt_sending import NOT_SIGNED, NotMade, make_day, post, signs, write_mail
 from mailrider.errors import MailriderError
+from mailrider.model.printable import make_printable
 from mailrider.model.request import Envelope, Recipient
 from mailrider.observe.tls_report_marks import Marks, Offer
 from mailrider.observe.tls_reports import list_days
@@ -165,13 +166,13 @@ class ReportRounds:
             await self._conclude(marks, report, "not sent: no address in its record makes sense")
             return True
         if now - offer.first_seconds >= PATIENCE_SECONDS:
-            self._warn(f"TLS report of {day} to {domain} is given up: {_printable(trouble)}")
+            self._warn(f"TLS report of {day} to {domain} is given up: {make_printable(trouble)}")
             await self._conclude(marks, report, f"given up: {trouble}")
             return True
         pause = min(ROUND_SECONDS * 2**offer.attempts, LONGEST_PAUSE_SECONDS)
         again = Offer(offer.first_seconds, offer.attempts + 1, now + pause)
         await asyncio.to_thread(marks.write_offer, day, domain, again)
-        self._warn(f"TLS report of {day} to {domain}: {_printable(trouble)}; trying again")
+        self._warn(f"TLS report of {day} to {domain}: {make_printable(trouble)}; trying again")
         return False
 
     async def _mail(self, marks: Marks, report: Report, offer: Offer, recipient: str) -> str:
@@ -206,12 +207,12 @@ class ReportRounds:
     async def _conclude(self, marks: Marks, report: Report, text: str) -> None:
         await asyncio.to_thread(marks.mark_sent, report.day, report.domain, text)
         await asyncio.to_thread(marks.clear_offer, report.day, report.domain)
-        self._tell(f"TLS report of {report.day} to {report.domain}: {_printable(text)}")
+        self._tell(f"TLS report of {report.day} to {report.domain}: {make_printable(text)}")
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
-            self._warn(_printable(text))
+            self._warn(make_printable(text))
 
 
 def find_due_seconds(day: str, domain: str, host: str) -> float:
@@ -219,7 +220,3 @@ def find_due_seconds(day: str, domain: str, host: str) -> float:
     midnight = datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.UTC) + datetime.timedelta(days=1)
     number = int.from_bytes(hashlib.sha256(f"{host} {domain}".encode()).digest()[:8], "big")
     return midnight.timestamp() + SETTLING_SECONDS + number % SPREAD_SECONDS
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

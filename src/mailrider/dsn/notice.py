@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from mailrider.dsn.plan import Plan
 from mailrider.dsn.report import Kind, Message, Original, Report, Site
 from mailrider.dsn.template import expand_lines
-from mailrider.dsn.wrap import format_date, show_text, wrap_line
+from mailrider.dsn.wrap import format_date, wrap_line
 from mailrider.errors import ContentUnreadable
 from mailrider.model.address import quote_local_part
+from mailrider.model.printable import make_printable
 
 HEADER_LIMIT_OCTETS = 1024 * 1024
 """Of a message whose header is longer only the beginning is returned (`header_size_limit` is a tenth of it)."""
@@ -41,7 +42,7 @@ def _to_octets(lines: list[str]) -> bytes:
 
 def _quote(address: str) -> str:
     """An address of the world in a line of ours."""
-    return show_text(quote_local_part(address))
+    return make_printable(quote_local_part(address))
 
 
 class _Writer:
@@ -73,7 +74,7 @@ class _Writer:
         yield f"Subject: {subject}"
         yield f"To: {_quote(plan.recipient)}"
         if site.threaded and self._message.message_id:
-            identifier = show_text(self._message.message_id)
+            identifier = make_printable(self._message.message_id)
             yield f"References: {identifier}"
             yield f"In-Reply-To: {identifier}"
         yield f"Auto-Submitted: {'auto-generated' if plan.postmaster_copy else 'auto-replied'}"
@@ -111,7 +112,7 @@ class _Writer:
             if recipient.original and recipient.original != recipient.address:
                 address += f" (expanded from <{_quote(recipient.original)}>)"
             yield ""
-            yield from wrap_line(f"{address}: {show_text(report.text)}")
+            yield from wrap_line(f"{address}: {make_printable(report.text)}")
 
     def status(self) -> Iterator[str]:
         """What a program reads (RFC 3464 §2)."""
@@ -120,7 +121,7 @@ class _Writer:
         yield from self._part("Delivery report", kind, encoded=message.smtputf8)
         yield f"Reporting-MTA: dns; {site.host_name}"
         if message.envid:
-            yield f"Original-Envelope-Id: {show_text(message.envid)}"
+            yield f"Original-Envelope-Id: {make_printable(message.envid)}"
         yield f"X-{self._name}-Queue-ID: {message.queue_id}"
         yield f"X-{self._name}-Sender: {self._type(self._sender)}; {self._sender}"
         if message.arrival_seconds > 0:
@@ -134,7 +135,7 @@ class _Writer:
         final = _quote(recipient.address)
         yield f"Final-Recipient: {self._type(final)}; {final}"
         if recipient.orcpt:
-            yield f"Original-Recipient: {show_text(recipient.orcpt)}"
+            yield f"Original-Recipient: {make_printable(recipient.orcpt)}"
         elif recipient.original:
             original = _quote(recipient.original)
             yield f"Original-Recipient: {self._type(original)}; {original}"
@@ -143,11 +144,11 @@ class _Writer:
         yield f"Action: {'failed' if self._plan.kind is Kind.FAILURE else report.action}"
         yield f"Status: {report.status_code}"
         if report.remote_mta:
-            yield from wrap_line(f"Remote-MTA: dns; {show_text(report.remote_mta)}")
+            yield from wrap_line(f"Remote-MTA: dns; {make_printable(report.remote_mta)}")
         if report.reply:
-            yield from wrap_line(f"Diagnostic-Code: smtp; {show_text(report.reply)}")
+            yield from wrap_line(f"Diagnostic-Code: smtp; {make_printable(report.reply)}")
         else:
-            yield from wrap_line(f"Diagnostic-Code: X-{self._name}; {show_text(report.text)}")
+            yield from wrap_line(f"Diagnostic-Code: X-{self._name}; {make_printable(report.text)}")
         if self._plan.kind is Kind.DELAY:
             until = self._message.arrival_seconds + self._site.lifetime_seconds
             yield f"Will-Retry-Until: {format_date(until)}"

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mailrider.dsn.report import Site
-from mailrider.dsn.wrap import format_date, show_text, wrap_line
+from mailrider.dsn.wrap import format_date, wrap_line
 from mailrider.model.address import quote_local_part
+from mailrider.model.printable import make_printable
 from mailrider.model.request import Transport
 
 LINE_CHARACTERS = 78
@@ -29,9 +30,10 @@ def write_transcript(
 
     `relay` is the server (`H[A]:P`), `said` what was said (`Out: command`, `In:  reply`), `queue_id` that of the notice.
     """
-    yield from _write_header(site, f"{transport.value.upper()} client: errors from {show_text(relay)}", queue_id, now_seconds)
+    title = f"{transport.value.upper()} client: errors from {make_printable(relay)}"
+    yield from _write_header(site, title, queue_id, now_seconds)
     yield ""
-    yield f"Unexpected response from {show_text(relay)}."
+    yield f"Unexpected response from {make_printable(relay)}."
     yield ""
     yield from _write_said(said)
     yield ""
@@ -46,7 +48,7 @@ def write_client_transcript(
     `client` is its name and address (`N[A]`), `reason` why the session ended before its time, or empty, `said` what was said
     (`Out: reply`, `In:  command`).
     """
-    yield from _write_header(site, f"SMTP server: errors from {show_text(client)}", queue_id, now_seconds)
+    yield from _write_header(site, f"SMTP server: errors from {make_printable(client)}", queue_id, now_seconds)
     yield ""
     yield from _write_said(said)
     yield ""
@@ -79,7 +81,7 @@ def _write_header(site: Site, subject: str, queue_id: str, now_seconds: float) -
     yield f"Received: by {site.host_name} ({site.mail_name})"
     yield f"\tid {queue_id}; {date}"
     yield f"Date: {date}"
-    yield from _write_names(site, show_text(quote_local_part(site.error_recipient)))
+    yield from _write_names(site, make_printable(quote_local_part(site.error_recipient)))
     yield f"Subject: {site.mail_name} {subject}"
 
 
@@ -87,7 +89,7 @@ def _write_said(said: Sequence[str]) -> Iterator[str]:
     yield "Transcript of session follows."
     yield ""
     for line in said:
-        yield from (" " + piece for piece in wrap_line(show_text(line), LINE_CHARACTERS))
+        yield from (" " + piece for piece in wrap_line(make_printable(line), LINE_CHARACTERS))
 
 
 def _write_names(site: Site, recipient: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Small forms that every notice shares: wrapped lines, dates, text that is safe to show.
+"""Small forms that every notice shares: wrapped lines and dates.
 
 The wrapping is that of bounce(8): a line breaks at the last blank before column 79, what follows is indented by four, and a
 word that is longer than a line stays whole.
@@ -43,10 +43,3 @@ def format_date(seconds: float) -> str:
     offset = when.strftime("%z")
     day, month = _DAYS[when.weekday()], _MONTHS[when.month - 1]
     return f"{day}, {when.day:2d} {month} {when:%Y %H:%M:%S} {offset} ({when.tzname()})"
-
-
-def show_text(text: str) -> str:
-    """`text` with `?` for whatever could break out of a line of a report."""
-    if text.isprintable():
-        return text
-    return "".join([character if character.isprintable() else "?" for character in text])

@@ -12,6 +12,7 @@ from mailrider.content.canonical import finds_8bit_label
 from mailrider.content.completion import DROPPED, Origin, complete_address, complete_header, split_fields
 from mailrider.content.fields import name_of
 from mailrider.model.address import quote_local_part
+from mailrider.model.printable import make_printable
 from mailrider.model.request import Envelope
 from mailrider.spool.files import SMALL_OCTETS
 
@@ -24,7 +25,6 @@ REQUIRETLS_FIELD = b"Require-TLS-ESMTP: yes\r\n"
 """What tells of a wish for REQUIRETLS where ESMTP cannot, as to a content filter (postconf(5), `requiretls_esmtp_header`)."""
 
 _REQUIRETLS = re.compile(rb"require-tls-esmtp[ \t]*:[ \t]*yes[ \t]*\r\n\Z", re.IGNORECASE)
-_NO_FIELD_NAME = re.compile(rb"[^!-9;-~]")
 
 
 class Trace(NamedTuple):
@@ -57,7 +57,7 @@ class Heading(NamedTuple):
 
 def write_received(trace: Trace, envelope: Envelope) -> bytes:
     """The Received field as smtpd(8) writes it."""
-    lines = [f"Received: from {_safe(trace.helo)} ({trace.client})"]
+    lines = [f"Received: from {make_printable(trace.helo)} ({trace.client})"]
     if trace.tls:
         lines.append(f"\t({trace.tls})\r\n\t(No client certificate requested)")
     if trace.login:
@@ -69,11 +69,6 @@ def write_received(trace: Trace, envelope: Envelope) -> bytes:
     else:
         lines.append(f"{by}; {trace.date}")
     return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
-
-
-def _safe(text: str) -> str:
-    """A word of a header that a client gave."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _comment(text: str) -> str:

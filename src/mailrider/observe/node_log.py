@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from mailrider.events import CommandSent, ConnectionClosed, Event, Noted, RecipientSettled, ReplyReceived, Warned
 from mailrider.model.address import quote_local_part
+from mailrider.model.printable import make_printable
 from mailrider.model.request import Recipient
-from mailrider.observe.printable import make_printable
 from mailrider.observe.text import TextLog
 from mailrider.observe.transcript import Transcript
 

@@ -29,9 +29,9 @@ from mailrider.events import (
     Warned,
 )
 from mailrider.model.address import quote_local_part
+from mailrider.model.printable import make_printable
 from mailrider.model.request import Transport
 from mailrider.observe.duration import duration_format
-from mailrider.observe.printable import make_printable
 
 GARBLED_LINE_LIMIT: Final = 100
 """Characters of a garbled line that are shown, as in smtp(8)."""

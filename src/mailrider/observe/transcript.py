@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Final
 
 from mailrider.events import CommandSent, ConnectionClosed, ConnectionOpened, Event, ReplyReceived
+from mailrider.model.printable import make_printable
 from mailrider.model.server import Server
-from mailrider.observe.printable import make_printable
 
 SERVERS_LIMIT: Final = 256
 """Servers whose conversations are kept; the one not heard of for longest is forgotten first."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mailrider.errors import BrokenPromise, WrongConfiguration
+from mailrider.model.printable import make_printable
 from mailrider.model.texts import hide_values, hides_values
 from mailrider.settings.catalogue import Catalogue
 from mailrider.settings.expansion import expand
@@ -129,6 +130,6 @@ class Texts:
 def show_value(text: str) -> str:
     """A value for a message: printable and not too long."""
     shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    shown = "".join(character if character.isprintable() else "?" for character in shown)
+    shown = make_printable(shown)
     return shown if len(shown) <= VALUE_SHOWN_CHARACTERS else shown[:VALUE_SHOWN_CHARACTERS] + "..."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
+from mailrider.model.printable import make_printable
 from mailrider.tls.names import NAMES_LIMIT, CertificateNames
 from mailrider.tls.tlsa import digest
 
@@ -87,8 +88,7 @@ def show_issuer(certificate: x509.Certificate) -> str:
 
 
 def _printable(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:TEXT_LIMIT_CHARACTERS])
-    return shown.encode("utf-8", "replace").decode()
+    return make_printable(text[:TEXT_LIMIT_CHARACTERS])
 
 
 def fingerprint(data: bytes, algorithm: str) -> str:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mailrider.model.printable import make_printable
 from mailrider.resolver.hostname import is_valid_hostname
 
 POLICY_LIMIT_OCTETS = 64 * 1024
@@ -116,5 +117,5 @@ def _conclude(fields: dict[str, str], mx: list[str]) -> StsPolicy | str:
 
 
 def _show(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    shown = make_printable(text)
     return shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."

@@ -1,4 +1,4 @@
-"""The last gate before a log: no control character passes, whatever a producer forgot."""
+"""The last gate before a log, a terminal or a notice: no control character passes, whatever a producer forgot."""
 
 from __future__ import annotations
 

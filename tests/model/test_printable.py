@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailrider.observe.printable import make_printable
+from mailrider.model.printable import make_printable
 
 
 @settings(deadline=None)
