@@ -123,11 +123,11 @@ class Agent:
             sender=parse_address(check_text("sender", sender)),
             recipients=(),
             envid=check_text("envid", envid),
-            ret=_choose("ret", ret, ("", "full", "hdrs")),
+            ret=choose("ret", ret, ("", "full", "hdrs")),
             body=BodyType.EIGHT_BIT if getattr(content, "labelled_8bit", False) else BodyType.UNKNOWN,
             smtputf8=smtputf8,
         )
-        protocol = Transport(_choose("transport", transport, ("smtp", "lmtp")))
+        protocol = Transport(choose("transport", transport, ("smtp", "lmtp")))
         call = _Call(self._engine, envelope, content, protocol, check_text("queue_id", queue_id))
         outcomes = await call.deliver(groups)
         return [_result(recipient, outcomes[position]) for position, recipient in enumerate(parsed)]
@@ -206,7 +206,7 @@ def _group(recipients: Sequence[Recipient]) -> Mapping[str, Sequence[Recipient]]
     return groups
 
 
-def _choose(name: str, value: str, words: Sequence[str]) -> str:
+def choose(name: str, value: str, words: Sequence[str]) -> str:
     """One of the words, whatever its case."""
     if isinstance(value, str) and value.lower() in words:
         return value.lower()

@@ -240,27 +240,20 @@ class Node:
         """Take a message; its queue id, once it is on stable storage.
 
         Its header gets what `sendmail` would give it: a Received field, and Message-Id, Date and From where they are missing.
-        `notify` holds for every recipient (RFC 3461 §4.1).  Raises `WrongUsage` for an address that makes no sense,
-        `QueueRefused` where the storage does not take it: nothing of it is kept then.
+        `ret` is `"full"`, `"hdrs"` or empty; `notify` holds for every recipient (RFC 3461 §4.1).  Raises `WrongUsage` for an
+        argument that makes no sense, `QueueRefused` where the storage does not take it: nothing of it is kept then.
         """
-        from mailrider.api import make_content
+        from mailrider.api import choose, make_content
 
         content = make_content(message)
-        if not recipients or isinstance(recipients, str):
-            raise WrongUsage("recipients is no list of addresses, or empty")
-        parsed = tuple(
-            Recipient(self._qualify(parse_address(check_text("recipient", text))), notify=notify) for text in recipients
-        )
-        if not all(recipient.address for recipient in parsed):
-            raise WrongUsage("a recipient is empty")
         limit = self.settings.message_size_limit
         if limit and content.size_octets > limit:
             raise WrongUsage(f"the message has {content.size_octets} octets, more than message_size_limit = {limit}")
         envelope = Envelope(
             self._qualify(parse_address(check_text("sender", sender))),
-            parsed,
+            self._read_recipients(recipients, notify),
             envid=check_text("envid", envid),
-            ret=check_text("ret", ret),
+            ret=choose("ret", ret, ("", "full", "hdrs")),
             body=BodyType.EIGHT_BIT if getattr(content, "labelled_8bit", False) else BodyType.UNKNOWN,
             smtputf8=smtputf8,
         )
@@ -273,6 +266,14 @@ class Node:
         if isinstance(answer, NotAccepted):
             raise QueueRefused(answer.text)
         return answer.queue_id
+
+    def _read_recipients(self, recipients: Sequence[str], notify: Notify) -> tuple[Recipient, ...]:
+        if not recipients or isinstance(recipients, str):
+            raise WrongUsage("recipients is no list of addresses, or empty")
+        addresses = [parse_address(check_text("recipient", text)) for text in recipients]
+        if not all(addresses):
+            raise WrongUsage("a recipient is empty")
+        return tuple(Recipient(self._qualify(address), notify=notify) for address in addresses)
 
     def _qualify(self, address: str) -> str:
         return address if "@" in address or not address else f"{address}@{self.settings.myorigin}"

@@ -61,6 +61,8 @@ def test_what_is_enqueued_is_delivered(tmp_path: Path) -> None:
         {"recipients": ["a\nb@dest.example"]},
         {"recipients": ["b@dest.example"], "sender": "a\r@x"},
         {"recipients": ["b@dest.example"], "message": MESSAGE * 100},
+        {"recipients": ["b@dest.example"], "ret": "everything"},
+        {"recipients": ["b@dest.example"], "envid": "a\nb"},
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: dict[str, object]) -> None:

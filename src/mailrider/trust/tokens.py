@@ -75,7 +75,7 @@ class TokenKeeper:
         tokens = self._unsaved.get(path) or read_tokens(path)
         if isinstance(tokens, TokenFile) and path not in self._told:
             self._told.add(path)
-            if os.path.exists(path) and os.stat(path).st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            if _is_open_to_all(path):
                 self._warn(f"token file {path} can be read or written by everybody")
         return tokens
 
@@ -148,3 +148,10 @@ class TokenKeeper:
                         await asyncio.sleep(LOCK_POLL_SECONDS)
         except TimeoutError:
             return False
+
+
+def _is_open_to_all(path: str) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False  # it is gone, which is told when it is read again
