@@ -20,6 +20,7 @@ from tests.ports import free_port
 
 from cli.peer_thread import PeerThread
 from mailrider.queue.share import choose_worker
+from mailrider.spool.tenure import Tenure
 from mailrider.testkit.peers import ScriptedServer
 from mailrider.testkit.rules import Rule
 
@@ -239,3 +240,44 @@ def test_without_somebody_who_starts_workers_the_node_ends(tmp_path: Path) -> No
         os.kill(nursery, signal.SIGKILL)
         assert node.wait(PATIENCE_SECONDS) == 70
         assert "the process that starts the workers is gone" in read(site.log)
+
+
+@pytest.mark.parametrize("workers", [1, WORKERS])
+def test_a_second_node_on_a_queue_is_refused_before_anything_is_started(tmp_path: Path, workers: int) -> None:
+    site = Site(tmp_path, f"intake_smtp_listen = 127.0.0.1:{free_port()}\nno_such_parameter = 1\n")
+    with site.serve("--workers", str(workers)) as node:
+        second = site.start("--workers", str(workers))
+        assert second.stderr is not None
+        sentence = f"another node works on the queue in {site.queue} (process {node.pid})"
+        assert sentence in second.stderr.read().decode()
+        assert second.wait(PATIENCE_SECONDS) == 75
+        second.stderr.close()
+        assert f"[{second.pid}]" not in site.wait_for(f"[{node.pid}]: daemon started"), "not even its warnings are told"
+
+
+def find_descendants(process_id: int) -> list[int]:
+    children = Path(f"/proc/{process_id}/task/{process_id}/children")
+    if not children.exists():
+        pytest.skip("this kernel does not tell children (CONFIG_PROC_CHILDREN)")
+    found = list(map(int, children.read_text().split()))
+    return found + [process for child in found for process in find_descendants(child)]
+
+
+def test_the_queue_is_free_when_the_supervisor_is_gone(tmp_path: Path) -> None:
+    """Whoever is left of the node does nothing any more but end."""
+    site = Site(tmp_path, "")
+    with site.serve("--workers", str(WORKERS)) as node:
+        left = find_descendants(node.pid)
+        assert len(left) == 1 + WORKERS
+        for process in left:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            node.kill()
+            node.wait(PATIENCE_SECONDS)
+            tenure = Tenure(site.queue)
+            tenure.take()
+            tenure.give_up()
+        finally:
+            for process in left:
+                os.kill(process, signal.SIGCONT)
+        wait_until(lambda: not any(map(is_alive, left)))

@@ -22,7 +22,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         open_spool(str(tmp_path / "file"))
 
 
-@pytest.mark.parametrize("name", ["content", "lost+found", ""])
+@pytest.mark.parametrize("name", ["content", "lost+found", "node.lock", ""])
 def test_a_folder_that_is_new_will_do(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir(exist_ok=True)
     refuse_foreign_folder(tmp_path)

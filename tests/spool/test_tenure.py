@@ -48,3 +48,28 @@ def test_where_there_can_be_no_file_nobody_is_kept_out(tmp_path: Path) -> None:
         tenure.take()
         tenure.give_up()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_with_another_name_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("gold")
+    (tmp_path / LOCK_NAME).hardlink_to(tmp_path / "precious")
+    tenure = Tenure(tmp_path)
+    tenure.take()
+    tenure.give_up()
+    assert (tmp_path / "precious").read_text() == "gold"
+
+
+def test_a_child_has_no_part_in_it(tmp_path: Path) -> None:
+    tenure = Tenure(tmp_path)
+    tenure.take()
+    child = os.fork()
+    if not child:
+        tenure.give_up()
+        try:
+            Tenure(tmp_path).take()
+        except SpoolTrouble:
+            os._exit(3)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3, "the parent keeps it"
+    tenure.give_up()
+    Tenure(tmp_path).take()

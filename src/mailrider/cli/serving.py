@@ -22,6 +22,7 @@ from mailrider.node_parts import find_doubts, find_protocol, spool_folder
 from mailrider.observe.node_log import NodeLog
 from mailrider.observe.outlets import LogFile
 from mailrider.settings import Settings
+from mailrider.spool.tenure import Tenure
 
 QUEUE_MODULES = ("concurrent.futures.thread", "mailrider.api", "mailrider.spool.sqlite")
 """What a node loads at its first use, beside what a delivery does."""
@@ -48,8 +49,10 @@ def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, wo
     owner = find_owner(settings.mail_owner)
     outlet = open_outlet(settings)
     log = open_log(settings, outlet)
+    tenure = Tenure(spool_folder(settings))
     try:
         make_folder(spool_folder(settings), owner)
+        tenure.take()
         if settings.tls_report_directory:
             make_folder(Path(settings.tls_report_directory), owner, "tls_report_directory")
         if isinstance(outlet, LogFile) and owner is not None:
@@ -58,23 +61,25 @@ def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, wo
         _warn_of_settings(settings, log)
         _load_early(settings)
         place = Workplace(settings, read, outlet, workers)
-        open_service = _prepare_team(place, owner) if workers > 1 else partial(Single, place)
+        open_service = _prepare_team(place, owner, tenure) if workers > 1 else partial(Single, place)
         doors = Intake(settings, log.tell_of_client)  # while there are rights to the ports and the private keys
         drop(owner)
         _warn(log, find_tls_doubts(settings))  # by now as whoever will want the files
         look_seldom_for_garbage()
         return run_service(open_service(log, doors))
     finally:
+        tenure.give_up()
         outlet.flush()
 
 
-def _prepare_team(place: Workplace, owner: Owner | None) -> Open:
+def _prepare_team(place: Workplace, owner: Owner | None, tenure: Tenure) -> Open:
     """Fork the nursery, as long as there is nothing that must not be in it, and give what becomes the supervisor."""
     from mailrider.cli.nursery import Nursery
     from mailrider.cli.serving_team import Team
     from mailrider.cli.serving_worker import live
 
     def prepare() -> None:
+        tenure.give_up()  # it is the supervisor's, and goes with him
         drop(owner)
         look_seldom_for_garbage()
 

@@ -12,7 +12,7 @@ from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, tell_start
 from mailrider.errors import MailriderError
 from mailrider.exit_codes import EX_SOFTWARE
 from mailrider.intake.configuration import Intake
-from mailrider.node import Node
+from mailrider.node import Node, open_spool
 from mailrider.observe.node_log import NodeLog
 
 
@@ -31,7 +31,8 @@ class Single:
         """Until it is told to stop, or cannot go on."""
         loop = asyncio.get_running_loop()
         stopping: asyncio.Future[None] = loop.create_future()
-        node = Node(self._settings, journal=self._log, observer=self._log)
+        spool = open_spool(self._settings, self._log)
+        node = Node(self._settings, spool=spool, journal=self._log, observer=self._log)
 
         def stop() -> None:
             if stopping.done():

@@ -32,7 +32,6 @@ from mailrider.machine import SystemClock
 from mailrider.node_parts import spool_folder
 from mailrider.observe.node_log import NodeLog
 from mailrider.queue.team import Conversation, Hub, Word
-from mailrider.spool.tenure import Tenure
 
 RELOAD_SECONDS = 60.0
 """How long workers may take to read the settings again before it is not waited for them."""
@@ -75,10 +74,8 @@ class Team:
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_reader(self._nursery.end, self._hear)
-        tenure = Tenure(folder)
         try:
             async with spool:
-                tenure.take()
                 await self._begin()
                 await self._doors.start(spool)
                 tell_start(self._log, self._settings, self._doors, self._place.workers)
@@ -91,7 +88,6 @@ class Team:
                 await self._doors.close(CLOSING_SECONDS)
                 await self._end()
         finally:
-            tenure.give_up()
             loop.remove_reader(self._nursery.end)
             self._nursery.close()
         self._log.tell(f"fatal: {self._broken.result()}" if self._broken.done() else "stopping")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mailrider.errors import SpoolTrouble, WrongConfiguration
 from mailrider.spool.spool import Spool
+from mailrider.spool.tenure import LOCK_NAME
 
 
 class _SystemClock:
@@ -18,8 +19,8 @@ class _SystemClock:
     wall_seconds = staticmethod(time.time)
 
 
-HARMLESS = frozenset({"content", "lost+found"})
-"""What may be in a folder that is to become a queue."""
+HARMLESS = frozenset({"content", "lost+found", LOCK_NAME})
+"""What may be in a folder that is to become a queue, or has only just begun to."""
 
 
 def refuse_foreign_folder(folder: Path) -> None:
