@@ -234,7 +234,7 @@ def test_a_drip_at_each_stage(said: bytes, doing: str, limit: float, per_request
     meeting = run(meet(play, smtp_per_request_deadline=per_request))
     is_deferred(meeting)
     assert meeting.outcomes[0].text == f"{TIMED_OUT} {doing}"
-    bound = limit if per_request else PATIENCE * limit
+    bound = limit + 1 if per_request else PATIENCE * limit  # what is left after an octet is rounded up
     assert meeting.seconds <= bound + 0.2
 
 

@@ -208,7 +208,8 @@ def test_with_per_request_deadlines_a_limit_is_for_the_whole_reply() -> None:
                 await asyncio.sleep(1)
 
         dripping = asyncio.create_task(drip())
-        assert is_about(await wired.until_gone(), LIMITS[MAIL])
+        over_seconds = await wired.until_gone() - LIMITS[MAIL]
+        assert 0 <= over_seconds < 1.5  # what is left after each arrival is rounded up
         dripping.cancel()
         await done
         assert transaction.trouble is not None

@@ -3,7 +3,7 @@
 from mailrider.net.countdown import Countdown
 from mailrider.net.deadline import NO_DEADLINE
 from mailrider.net.patience import PATIENCE, Patience
-from mailrider.smtp.stage import CONTENT, MAIL, RCPT, STAGES
+from mailrider.smtp.stage import CONTENT, EHLO, GREETING, HELO, MAIL, RCPT, STAGES, STARTTLS
 
 
 class Watch:
@@ -43,6 +43,24 @@ def test_the_clock_of_a_reply_runs_from_when_it_is_the_next() -> None:
     assert countdown.deadline_seconds == 115
     countdown.await_reply(None)
     assert countdown.deadline_seconds == NO_DEADLINE
+
+
+def test_greeting_and_ehlo_have_one_limit_together_with_per_request_deadlines() -> None:
+    countdown, watch, _ = make(per_request=True)
+    countdown.await_reply((GREETING, "script", 0))
+    watch.seconds += 6.5
+    countdown.await_reply((EHLO, "script", 5))
+    assert countdown.deadline_seconds == 110.5
+    watch.seconds += 1
+    countdown.forget_reply()
+    countdown.await_reply((EHLO, "script", 5))
+    assert countdown.deadline_seconds == 110.5
+    watch.seconds += 3
+    countdown.await_reply((HELO, "script", 5))
+    assert countdown.deadline_seconds == watch.seconds
+    countdown.await_reply((STARTTLS, "script", 5))
+    countdown.await_reply((EHLO, "script", 6))
+    assert countdown.deadline_seconds == watch.seconds + 10
 
 
 def test_what_begins_anew_is_no_reply() -> None:

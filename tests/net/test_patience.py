@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailrider.net.deadline import NO_DEADLINE
 from mailrider.net.patience import PATIENCE, Patience
-from mailrider.smtp.stage import CONTENT, MAIL, STAGES
+from mailrider.smtp.stage import AUTH, CONTENT, EHLO, GREETING, HELO, LHLO, LMTP_AUTH, MAIL, STAGES
 
 LIMITS = dict.fromkeys(STAGES, 100.0) | {CONTENT: 180.0}
 
@@ -29,8 +29,20 @@ def test_each_departure_gives_a_whole_limit() -> None:
     assert Patience(LIMITS).after_departure(CONTENT, 5000, 5001, 1) == 5180
 
 
-def test_arrivals_give_nothing_where_the_limit_is_for_the_whole() -> None:
-    assert Patience(LIMITS, per_request=True).after_arrival(MAIL, 1090, 1000, 1100) == 1100
+@pytest.mark.parametrize(("now", "deadline"), [
+    (1000, 1100), (1090, 1100), (1090.25, 1100.25), (1099.5, 1100.5), (1100, 1100), (1100.5, 1100.5),
+])  # fmt: skip
+def test_arrivals_give_less_than_a_second_where_the_limit_is_for_the_whole(now: float, deadline: float) -> None:
+    assert Patience(LIMITS, per_request=True).after_arrival(MAIL, now, 1000, 1100) == deadline
+
+
+def test_only_the_opening_has_one_limit_for_several_replies() -> None:
+    patience = Patience(LIMITS, per_request=True)
+    stages = (None, *STAGES)
+    going_on = {(before, stage) for before in stages for stage in stages if patience.goes_on(before, stage)}
+    following = (EHLO, HELO, LHLO, AUTH, LMTP_AUTH)
+    assert going_on == {(before, stage) for before in (GREETING, *following) for stage in following}
+    assert not Patience(LIMITS).goes_on(GREETING, EHLO)
 
 
 @pytest.mark.parametrize(("octets", "deadline"), [(0, 1100), (500, 1101), (10_000, 1120), (10_000_000, 1190)])

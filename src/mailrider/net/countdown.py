@@ -22,8 +22,8 @@ class Countdown:
     """
 
     __slots__ = (
-        "_began_seconds", "_now_seconds", "_patience", "_reply", "_rest_until_seconds", "_when_over", "deadline_seconds",
-        "resting",
+        "_began_seconds", "_now_seconds", "_patience", "_reply", "_rest_until_seconds", "_stage", "_when_over",
+        "deadline_seconds", "resting",
     )  # fmt: skip
 
     def __init__(self, patience: Patience, now_seconds: Callable[[], float], when_over: Callable[[], None]) -> None:
@@ -31,6 +31,7 @@ class Countdown:
         self._now_seconds = now_seconds
         self._when_over = when_over
         self._reply: Awaited | None = None  # the reply that is waited for
+        self._stage: Stage | None = None
         self._began_seconds = 0.0
         self._rest_until_seconds = NO_DEADLINE
         self.deadline_seconds = NO_DEADLINE
@@ -56,8 +57,13 @@ class Countdown:
         self._reply = None
 
     def _restart(self, stage: Stage | None) -> None:
-        self._began_seconds = now = self._now_seconds()
-        deadline, end = self._patience.begin(stage, now), self._rest_until_seconds
+        now, patience = self._now_seconds(), self._patience
+        if patience.per_request and patience.goes_on(self._stage, stage):
+            deadline = patience.after_arrival(stage, now, self._began_seconds, self.deadline_seconds)
+        else:
+            self._began_seconds = now
+            deadline = patience.begin(stage, now)
+        self._stage, end = stage, self._rest_until_seconds
         self.deadline_seconds = deadline if deadline < end else end
 
     def octets_arrived(self, stage: Stage | None) -> None:

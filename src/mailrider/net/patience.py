@@ -3,19 +3,27 @@
 Without `per_request` a limit is for each arrival or departure of octets, as smtp(8) has it, so a peer that drips is tolerated,
 but one reply may take at most `PATIENCE` limits in all.  With it, a limit is for the whole reply, and for the content plus
 the time that `min_data_rate` grants to what has been sent, though never more than one limit ahead (postconf(5),
-`smtp_per_request_deadline`, `smtp_min_data_rate`).
+`smtp_per_request_deadline`, `smtp_min_data_rate`).  What is left of it when a part of a reply has come is rounded up to
+whole seconds, and the greeting and what follows it up to the end of AUTH or the beginning of TLS have one limit together:
+both as in smtp(8).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from mailrider.net.deadline import NO_DEADLINE
-from mailrider.smtp.stage import BDAT, DOT, Stage, TimeLimits
+from mailrider.smtp.stage import AUTH, BDAT, DOT, EHLO, GREETING, HELO, LHLO, LMTP_AUTH, Stage, TimeLimits
 
 PATIENCE = 10
 """How many time limits one reply may take, however slowly it drips.  smtp(8) would wait for its watchdog (five hours)."""
 
+
+AFTER_GREETING = frozenset((EHLO, HELO, LHLO, AUTH, LMTP_AUTH))
+"""The stages that go on with the limit of the greeting."""
+
+OPENING = AFTER_GREETING | {GREETING}
 
 DOUBT = 2
 """How many times as long a server is waited for that may have taken the message before and was not heard."""
@@ -40,11 +48,18 @@ class Patience:
         """The deadline of something that is waited for from now on."""
         return now + self.limits[stage] if stage is not None else NO_DEADLINE
 
+    def goes_on(self, before: Stage | None, stage: Stage | None) -> bool:
+        """Whether what is waited for now has what is left of the time that was given to what was waited for before."""
+        return self.per_request and stage in AFTER_GREETING and before in OPENING
+
     def after_arrival(self, stage: Stage | None, now: float, began: float, deadline: float) -> float:
         """Some octets of a reply have come, but not its end."""
-        if self.per_request or stage is None:
+        if stage is None:
             return deadline
         limit = self.limits[stage]
+        if self.per_request:
+            left = began + limit - now
+            return now + math.ceil(left) if left > 0 else now
         return min(now + limit, began + PATIENCE * limit)
 
     def after_departure(self, stage: Stage | None, now: float, deadline: float, octets: int) -> float:
