@@ -18,7 +18,7 @@ def apply(table: dict[str, str], status: str, text: str) -> tuple[str, str, list
     [
         ("5.7.1 spam", "5.7.1", "spam"),
         ("4.3.2\t later ", "4.3.2", "later "),
-        ("4.999.999", "4.999.999", ""),
+        ("4.999.999", "4.999.999", "host said: 450 no"),
         ("4.3.2 two\nlines", "4.3.2", "two\nlines"),
     ],
 )

@@ -1,8 +1,8 @@
 """`smtp_delivery_status_filter`: the operator's last word on a status (postconf(5)).
 
 The key is the enhanced status code and the text, `4.2.1 host ... said: ...`; a value of the same shape takes their place.  A
-failure may become temporary or permanent that way; a success stays a success and a failure a failure.  A value without a text
-leaves none.
+failure may become temporary or permanent that way; a success stays a success and a failure a failure.  A value that is
+nothing but a status leaves the text.
 """
 
 from __future__ import annotations
@@ -39,4 +39,4 @@ class StatusFilter:
         if match is None or (match[1][0] == "2") != (status[0] == "2"):
             self._observer(Warned(f"{self._title}: bad status code: {value}"))
             return status, text
-        return match[1], match[2] or ""
+        return match[1], text if match[2] is None else match[2]
