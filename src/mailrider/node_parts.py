@@ -40,6 +40,12 @@ CLOG_PART = 5
 WAYS_LIMIT = 20_000
 """Next hops that are remembered with everything about them; as many as messages in memory."""
 
+FIXED_PARAMETERS = (
+    "queue_directory", "intake_smtp_listen", "intake_lmtp_listen", "mail_owner", "maillog_file", "log_destination",
+    "syslog_facility", "syslog_name", "delay_logging_resolution_limit", "info_log_address_format", "helpful_warnings",
+)  # fmt: skip
+"""What a node goes by from its start to its end: places that take the rights of root, and the shape of its log."""
+
 LOCAL = "local"
 """The transport for mailboxes on this host."""
 
@@ -133,6 +139,15 @@ def find_doubts(settings: Settings) -> list[str]:
     return [
         f"this node has no mailboxes: mail for mydestination ({', '.join(settings.mydestination)}) goes back to its senders."
         " Leave mydestination empty to send it where DNS says, or set local_transport, to lmtp:unix:/path for example"
+    ]
+
+
+def find_fixed(before: Settings, now: Settings) -> list[str]:
+    """What a reload cannot put into effect: sentences."""
+    return [
+        f"{name} has changed, which counts from the next start on"
+        for name in FIXED_PARAMETERS
+        if before.text(name) != now.text(name)
     ]
 
 

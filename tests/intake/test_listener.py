@@ -274,6 +274,23 @@ def test_new_settings_hold_for_new_clients() -> None:
         assert old.esmtp_features["size"] == "10240000"
 
 
+def test_settings_that_make_no_sense_change_nothing() -> None:
+    with running("smtpd_peername_lookup=no") as node, connect(node) as client:
+        for wrong in ("smtpd_sasl_auth_enable=yes", "mynetworks=300.0.0.0/8"):
+            with pytest.raises(WrongConfiguration):
+                node.intake.prepare(make_settings(wrong, "message_size_limit=4711"))
+        put = node.intake.prepare(make_settings("message_size_limit=4711"))
+        client.ehlo()
+        assert client.esmtp_features["size"] == "10240000", "what is ready is not in effect"
+        node._loop.call_soon_threadsafe(put)
+        with connect(node) as new:
+            new.ehlo()
+            assert new.esmtp_features["size"] == "4711"
+            assert new.docmd("NOOP") == (250, b"2.0.0 Ok")
+    assert node.told[0] == "connect from unknown[127.0.0.1]"
+    assert any(line == "connect from localhost[127.0.0.1]" for line in node.told), "names are asked for now"
+
+
 @pytest.mark.parametrize(
     ("override", "match"),
     [

@@ -101,6 +101,16 @@ def test_the_site_and_its_wishes() -> None:
     assert (site.error_recipient, site.threaded, site.confirms_delays) == ("errors", True, True)
 
 
+def test_what_a_reload_cannot_change_is_told() -> None:
+    before = make(maillog_file="/var/log/a", message_size_limit="1")
+    assert node_parts.find_fixed(before, make(maillog_file="/var/log/a", message_size_limit="2")) == []
+    now = make(maillog_file="/var/log/b", intake_smtp_listen="")
+    assert node_parts.find_fixed(before, now) == [
+        "intake_smtp_listen has changed, which counts from the next start on",
+        "maillog_file has changed, which counts from the next start on",
+    ]
+
+
 @pytest.mark.parameter("local_transport", "mydestination")
 def test_a_node_has_no_mailboxes_unless_it_is_given_some() -> None:
     settings = make(mydestination="mail.here.example, here.example")

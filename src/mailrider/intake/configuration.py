@@ -66,11 +66,23 @@ class Intake:
         self._put(self._ready)
         await self._listener.start()
 
-    def reload(self, settings: Settings) -> None:
-        """New settings for clients that come from now on; the places stay.  Where they make no sense, the old ones stay."""
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Make new settings ready; what comes back puts them into effect, for clients that come from then on.
+
+        The places stay.  Raises `WrongConfiguration` for settings that make no sense; nothing has changed then.
+        """
         ready = _prepare(settings, self._tell)
-        self._notices.settings = settings
-        self._put(ready)
+
+        def put() -> None:
+            self._notices.settings = settings
+            self._names.asks = settings.smtpd_peername_lookup
+            self._put(ready)
+
+        return put
+
+    def reload(self, settings: Settings) -> None:
+        """New settings at once, see `prepare`."""
+        self.prepare(settings)()
 
     async def close(self, grace_seconds: float) -> None:
         """Close the doors."""

@@ -28,13 +28,13 @@ class PeerNames:
     """Asks and remembers.  `asks` False: everybody is `unknown` (`smtpd_peername_lookup = no`)."""
 
     def __init__(self, *, asks: bool = True) -> None:
-        self._asks = asks
+        self.asks = asks
         self._known: dict[str, tuple[float, str]] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     def recall(self, address: str) -> str | None:
         """The name that is known, or None where it has to be asked for."""
-        if not self._asks:
+        if not self.asks:
             return UNKNOWN
         until, name = self._known.get(address, (0.0, ""))
         return name if until > time.monotonic() else None
