@@ -6,7 +6,8 @@
 #   make conformance  compare with recordings of the real Postfix smtp(8), where they are at hand
 #   make differential content byte for byte beside a real smtp(8); needs Postfix and root
 #   make chaos        kill a node again and again while mail flows; KILLS=200 at length
-#   make bench        speed, beside smtplib and aiosmtplib, in one run
+#   make compiled     build/compiled: the package with its hot path in C; needs a C compiler, takes minutes
+#   make bench        speed, beside smtplib and aiosmtplib, in one run; of the compiled package where there is a compiler
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,8 +15,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFORMANCE ?= ../shared/conformance
 KILLS ?= 20
+COMPILED := build/compiled
+SOURCES := $(shell find src -name '*.py')
 
-.PHONY: all demo test check lint types floors conformance differential chaos bench clean
+.PHONY: all demo test check lint types floors conformance differential chaos compiled bench clean
 
 all: check test
 
@@ -51,7 +54,15 @@ differential: $(STAMP)
 chaos: $(STAMP)
 	$(BIN)/python -m tests.node.chaos --kills $(KILLS)
 
+compiled: $(COMPILED)/.finished
+
+$(COMPILED)/.finished: $(STAMP) $(SOURCES) tools/build_hook.py tools/compiling.py
+	rm -rf $(COMPILED)
+	MAILRIDER_COMPILE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(COMPILED) .
+	touch $@
+
 bench: $(STAMP)
+	@$(MAKE) compiled || echo "it cannot be compiled here: plain Python is measured"
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks drain
 	$(BIN)/python -m benchmarks intake

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import programs
+from benchmarks import compiled, programs
 from benchmarks.contest import Contestant, Figures, compete
 from benchmarks.messages import MESSAGE_OCTETS, write_messages
 from benchmarks.postfix import POSTFIX, empty_with, filled_queue, why_no_postfix
@@ -26,6 +26,9 @@ from benchmarks.sinks import run_sink
 CONNECTIONS = 20
 
 LOCK_STEP = f"{OURS}, lock-step"
+
+PLAIN = f"{OURS}, plain Python"
+"""The same where it is not compiled, if the first one is."""
 
 
 def measure(
@@ -53,6 +56,7 @@ def _make_contestants(
     contestants = [
         mailrider(OURS),
         mailrider(LOCK_STEP, streams="no"),
+        *([mailrider(PLAIN, source=compiled.SOURCE)] if compiled.is_in_use() else []),
         *(mailrider(f"{OURS} in {source}", source=source.resolve()) for source in beside),
         programs.smtplib(folder, port, messages, connections=CONNECTIONS),
         programs.aiosmtplib(folder, port, messages, connections=CONNECTIONS),

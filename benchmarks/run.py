@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    compiled,
     engine,
     far,
     fitting,
@@ -51,6 +52,8 @@ def describe_machine() -> dict[str, Any]:
             model = line.partition(":")[2].strip()
             break
     versions = {name: metadata.version(name) for name in ("mailrider", "uvloop", "aiosmtplib")}
+    if compiled.is_in_use():
+        versions["mailrider"] += " (compiled)"
     load = os.getloadavg()
     return {
         "processor": model or platform.processor(),

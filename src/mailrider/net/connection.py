@@ -284,7 +284,7 @@ class Connection:
             self._break(ConnectionLost("the peer hung up"))
             return
         if self._pieces is None and self._encrypter is None:
-            awaited = wire.awaited
+            awaited: deque[Any] = wire.awaited  # any: compiled, a tuple of known types is made anew, and this is about identity
             self._countdown.await_reply(awaited[0] if awaited else None)
 
     def _has_left(self) -> bool:
