@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mailrider.cli import agent_check
 from mailrider.cli.agent import agent
-from mailrider.cli.agent_check import check, read_settings_unchecked, run_check
+from mailrider.cli.agent_check import check, read_postfix_settings, run_check
 from mailrider.errors import WrongConfiguration, WrongUsage
 
 MASTER_CF = "smtp unix - - n - - smtp\nrelay unix - - n - - smtp\n        -o syslog_name=postfix/$service_name\n"
@@ -25,7 +25,7 @@ def no_postconf(monkeypatch: pytest.MonkeyPatch) -> None:
 def remarks(folder: Path, main_cf: str = "", master_cf: str = MASTER_CF + OUR_LINE) -> list[str]:
     (folder / "main.cf").write_text(f"queue_directory = {folder}\n{main_cf}")
     (folder / "master.cf").write_text(master_cf)
-    return [str(remark) for remark in check(read_settings_unchecked(folder, ()), folder)]
+    return [str(remark) for remark in check(read_postfix_settings(folder, ()), folder)]
 
 
 def test_what_works_is_not_mentioned(tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_the_exit_code_and_the_sum(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_a_folder_without_a_configuration(tmp_path: Path) -> None:
     with pytest.raises(WrongConfiguration, match=r"has no main\.cf"):
-        read_settings_unchecked(tmp_path, ())
+        read_postfix_settings(tmp_path, ())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailrider.cli import agent_check, agent_check_tables
-from mailrider.cli.agent_check import check, read_settings_unchecked
+from mailrider.cli.agent_check import check, read_postfix_settings
 from mailrider.cli.agent_check_tables import read_served
 
 MASTER_CF = "smtp unix - - n - 1 ../bin/mailrider agent\nproxymap unix - - n - - proxymap\nscache unix - - n - 1 scache\n"
@@ -22,7 +22,7 @@ def no_postconf(monkeypatch: pytest.MonkeyPatch) -> None:
 def remarks(folder: Path, main_cf: str, master_cf: str = MASTER_CF) -> list[str]:
     (folder / "main.cf").write_text(f"queue_directory = {folder}\n{main_cf}")
     (folder / "master.cf").write_text(master_cf)
-    return [str(remark) for remark in check(read_settings_unchecked(folder, ()), folder)]
+    return [str(remark) for remark in check(read_postfix_settings(folder, ()), folder)]
 
 
 def test_tables_that_open_and_those_of_other_programs_are_not_mentioned(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_services_that_are_not_there(tmp_path: Path) -> None:
 def test_what_postfix_says_that_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = tmp_path / "postconf"
     (tmp_path / "main.cf").write_text(f"command_directory = {tmp_path}\n")
-    settings = read_settings_unchecked(tmp_path, ())
+    settings = read_postfix_settings(tmp_path, ())
     assert read_served(settings, tmp_path) is None
     command.write_text(
         f'#!/bin/sh\n[ "$*" = "-c {tmp_path} -x -h proxy_read_maps" ] || exit 1\necho "hash:/a, proxy:hash:/b" \\\n'

@@ -17,6 +17,7 @@ from mailrider.cli.agent_check_tables import check_tables, has_service
 from mailrider.cli.agent_process import find_out_release
 from mailrider.errors import MailriderError, WrongConfiguration
 from mailrider.exit_codes import EX_CONFIG
+from mailrider.machine import read_settings_unchecked
 from mailrider.model.request import Transport
 from mailrider.postfix.installation import read_installation
 from mailrider.settings import Settings
@@ -60,7 +61,7 @@ _KEYS: Final = ("smtp_tls_key_file", "smtp_tls_eckey_file", "smtp_tls_dkey_file"
 
 def run_check(directory: Path, overrides: Sequence[str], *, as_json: bool = False) -> int:
     """Print the remarks; the exit code."""
-    settings = read_settings_unchecked(directory, overrides)
+    settings = read_postfix_settings(directory, overrides)
     remarks = list(check(settings, directory))
     errors = sum(remark.weight == "error" for remark in remarks)
     if as_json:
@@ -73,14 +74,11 @@ def run_check(directory: Path, overrides: Sequence[str], *, as_json: bool = Fals
     return EX_CONFIG if errors else 0
 
 
-def read_settings_unchecked(directory: Path, overrides: Sequence[str]) -> Settings:
+def read_postfix_settings(directory: Path, overrides: Sequence[str]) -> Settings:
     """The settings; wrong values are found by `check`."""
-    from mailrider.machine import read_host_facts
-    from mailrider.settings import load_settings
-
     if not (directory / "main.cf").exists():
         raise WrongConfiguration(f"{directory} has no main.cf: give the folder of a Postfix with -c")
-    return load_settings(directory, overrides, host=read_host_facts(), checked=False)
+    return read_settings_unchecked(directory, overrides)
 
 
 def check(settings: Settings, directory: Path) -> Iterator[Remark]:

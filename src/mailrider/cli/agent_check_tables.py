@@ -6,11 +6,11 @@ Only the tables that smtp(8) opens are looked at.  They are opened as an agent d
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from mailrider.cli.postconf import ask_postconf
 from mailrider.errors import WrongConfiguration
 from mailrider.postfix.installation import Installation
 from mailrider.settings import Settings
@@ -18,8 +18,6 @@ from mailrider.settings.kinds import Tables
 from mailrider.tables.braces import split_members
 from mailrider.tables.maps import open_maps
 from mailrider.tables.opening import PROXY_PREFIX
-
-POSTCONF_SECONDS: Final = 10.0
 
 _OURS: Final = ("smtp_", "lmtp_")
 _SEPARATORS: Final = re.compile(r"[\s,]+")
@@ -88,17 +86,10 @@ def has_service(settings: Settings, name: str) -> bool:
 
 def read_served(settings: Settings, directory: Path) -> frozenset[str] | None:
     """The tables that `proxy_read_maps` has; None where Postfix cannot be asked for it."""
-    command = Path(settings.text("command_directory") or "/usr/sbin") / "postconf"
-    try:
-        done = subprocess.run(
-            [command, "-c", directory, "-x", "-h", "proxy_read_maps"],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=POSTCONF_SECONDS, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+    told = ask_postconf(settings, directory, "-x", "-h", "proxy_read_maps")
+    if told is None:
         return None
-    if done.returncode:
-        return None
-    words = _SEPARATORS.split(done.stdout.decode("utf-8", "replace"))
+    words = _SEPARATORS.split(told)
     return frozenset(_bare(word) for word in words if word.startswith(PROXY_PREFIX))
 
 

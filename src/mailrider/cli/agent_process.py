@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from mailrider.cli.agent_plan import Plan
+from mailrider.cli.postconf import ask_postconf
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
 from mailrider.model.request import Transport
 from mailrider.postfix.arguments import FIRST_LISTENER, GENERATION_VARIABLE, STATUS_CHANNEL, parse_master_orders
@@ -33,8 +33,6 @@ BACKLOG: Final = 200
 
 SOCKET_MODE: Final = 0o666
 """As those of Postfix; the folder is what keeps others out."""
-
-POSTCONF_SECONDS: Final = 10.0
 
 FAILED_START_SECONDS: Final = 1.0
 """A process that cannot start takes its time to end, so that nobody starts it in a circle."""
@@ -168,15 +166,8 @@ def open_log(
 
 def find_out_release(settings: Settings, directory: Path) -> tuple[int, int]:
     """Which release of Postfix is installed.  One that does not tell is taken for the usual one."""
-    command = Path(settings.text("command_directory") or "/usr/sbin") / "postconf"
-    try:
-        done = subprocess.run(
-            [command, "-c", directory, "-h", "mail_version"],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=POSTCONF_SECONDS, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return USUAL_RELEASE
-    return read_release(done.stdout.decode("ascii", "replace").strip())
+    told = ask_postconf(settings, directory, "-h", "mail_version")
+    return USUAL_RELEASE if told is None else read_release(told.strip())
 
 
 def listen_at(path: str, owner: str) -> socket.socket:

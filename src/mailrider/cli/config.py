@@ -11,7 +11,6 @@ What differs from postconf(1): names of other programs (`smtpd_...`) are shown o
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sized
 from pathlib import Path
@@ -21,8 +20,9 @@ import click
 
 from mailrider.cli.options import common_options
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
+from mailrider.machine import choose_configuration, read_settings_unchecked
 from mailrider.model.printable import make_printable
-from mailrider.settings import HostFacts, Settings, choose_directory, load_settings
+from mailrider.settings import Settings
 
 CHECK = "check"
 INIT = "init"
@@ -86,11 +86,7 @@ def config(
 
 
 def _read(directory: Path | None, overrides: tuple[str, ...], *, services: bool) -> Settings:
-    import socket
-
-    host = HostFacts(socket.gethostname(), os.getpid(), "mailrider")
-    chosen = choose_directory(directory, os.environ)
-    return load_settings(chosen, overrides, host=host, checked=False, services=services)
+    return read_settings_unchecked(choose_configuration(directory), overrides, services=services)
 
 
 def _read_for_service(settings: Settings, service: str) -> Settings:

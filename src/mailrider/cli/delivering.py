@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mailrider.cli.consignment import Consignment, Portion, Read
 from mailrider.cli.event_loop import look_seldom_for_garbage, run_loop
 from mailrider.cli.parcels import (
     STANDARD_INPUT,
@@ -30,26 +31,18 @@ from mailrider.cli.rows import Rows
 from mailrider.cli.services import assign_services
 from mailrider.cli.standard_input import read_standard_input
 from mailrider.cli.text_log import open_text_log
-from mailrider.delivery.portions import name_destination, split_recipients
-from mailrider.errors import MissingInput, WrongUsage
+from mailrider.errors import WrongUsage
 from mailrider.events import Observer, Warned
 from mailrider.exit_codes import EX_TEMPFAIL, EX_UNAVAILABLE
 from mailrider.machine import SystemClock, choose_configuration, read_settings
-from mailrider.model import status as status_code
-from mailrider.model.outcome import DeliveryReport, Outcome, Recorded, Status
-from mailrider.model.request import BodyType, DeliveryRequest, Recipient, Turn
+from mailrider.model.outcome import DeliveryReport, Outcome, Recorded
+from mailrider.model.request import DeliveryRequest, Recipient
 from mailrider.observe.lines import LineWriter
 from mailrider.queue.burst import Burst
 from mailrider.settings import Settings
 from mailrider.spool.message import Message, UnreadableMessage
 from mailrider.spool.shelf import MessageShelf
 from mailrider.wiring import Engine
-
-Read = Callable[[str], Message | UnreadableMessage]
-"""Gives the message of a file; raises `MissingInput`."""
-
-BROKEN_OFF = Outcome(Status.DEFERRED, status_code.SYSTEM_NOT_ACCEPTING, "delivery was broken off by a signal")
-"""What becomes of a recipient that a second signal has caught."""
 
 
 def run_deliver(
@@ -142,10 +135,10 @@ async def _deliver_all(
     _check_nexthops(batch, engine)
     interruption = _Interruption(engine, observer)
     read = _make_reader(MessageShelf(engine.clock.monotonic_seconds).read, standard_input)
-    begun: list[_Consignment] = []
+    begun: list[Consignment] = []
 
-    def begin(parcel: Parcel) -> list[_Portion]:
-        begun.append(_Consignment(len(begun), parcel, engine, rows, read))
+    def begin(parcel: Parcel) -> list[Portion]:
+        begun.append(Consignment(len(begun), parcel, engine, rows, read))
         return begun[-1].portions()
 
     def make_burst() -> Burst:
@@ -228,92 +221,3 @@ class _Door:
     async def settle(self, recipient: Recipient, outcome: Outcome) -> Recorded:
         """See `model.outcome.Recorder`."""
         return Recorded.RECORDED
-
-
-class _Consignment:
-    """A parcel on its way: its portions, and their outcomes until all are in."""
-
-    __slots__ = ("_engine", "_message", "_missing", "_outcomes", "_position", "_read", "_rows", "hand_over", "parcel")
-
-    def __init__(self, position: int, parcel: Parcel, engine: Engine, rows: Rows, read: Read) -> None:
-        self._read = read
-        self._position = position
-        self.parcel = parcel
-        self._engine = engine
-        self._rows = rows
-        self._message: Message | UnreadableMessage | None = None
-        self._outcomes: list[Outcome | None] = [None] * len(parcel.given)
-        self._missing = len(parcel.given)
-        self.hand_over = ""
-
-    def portions(self) -> list[_Portion]:
-        """The requests that the parcel makes."""
-        everybody, limit = self.parcel.envelope.recipients, self._engine.recipient_limit(self.parcel.service)
-        if len(everybody) == 1:
-            return [_Portion(self, 0, everybody, limit)]
-        portions = []
-        start = 0
-        for recipients in split_recipients(everybody, limit):
-            portions.append(_Portion(self, start, recipients, limit))
-            start += len(recipients)
-        return portions
-
-    def message(self) -> Message | UnreadableMessage:
-        """The message, read when it is first needed."""
-        if self._message is None:
-            try:
-                self._message = self._read(self.parcel.message_file)
-            except MissingInput as gone:
-                self._message = UnreadableMessage(str(gone))
-        return self._message
-
-    def take(self, start: int, report: DeliveryReport) -> None:
-        """A portion is done; with the last one the rows are written and the message is let go."""
-        self._outcomes[start : start + len(report.outcomes)] = report.outcomes
-        if report.hand_over is not None:
-            self.hand_over = report.hand_over.transport
-        self._missing -= len(report.outcomes)
-        if not self._missing:
-            self._message = None
-            self._rows.add(self._position, self.parcel.given, self._outcomes, self.hand_over)
-            self._outcomes = []
-
-    def break_off(self) -> None:
-        """Nobody works on it any more: what is not known yet is deferred, and in doubt where it was under way."""
-        if self._missing:
-            broken = BROKEN_OFF._replace(in_doubt=self._message is not None)
-            outcomes = [outcome if outcome is not None else broken for outcome in self._outcomes]
-            self._rows.add(self._position, self.parcel.given, outcomes, self.hand_over)
-
-
-class _Portion:
-    """As many recipients of a parcel as go into one request: a `queue.burst.Work`."""
-
-    __slots__ = ("_consignment", "_recipients", "_start", "destination", "service")
-
-    def __init__(self, consignment: _Consignment, start: int, recipients: tuple[Recipient, ...], limit: int) -> None:
-        self._consignment = consignment
-        self._start = start
-        self._recipients = recipients
-        self.destination = name_destination(consignment.parcel.nexthop, recipients, limit)
-        self.service = consignment.parcel.service
-
-    def open(self, turn: Turn | None, *, cache_load: bool, cache_store: bool) -> DeliveryRequest:
-        """See `queue.burst.Work`."""
-        parcel = self._consignment.parcel
-        message = self._consignment.message()
-        envelope = parcel.envelope
-        if len(self._recipients) != len(envelope.recipients):
-            envelope = envelope._replace(recipients=self._recipients)
-        if message.labelled_8bit:
-            envelope = envelope._replace(body=BodyType.EIGHT_BIT)
-        now = SystemClock.wall_seconds()
-        # By position: naming fourteen fields costs as much again, and this is for every message.
-        return DeliveryRequest(
-            envelope, message, parcel.nexthop, parcel.transport, parcel.service, parcel.queue_id,
-            now - parcel.age_seconds, now, parcel.probe, False, cache_load, cache_store, parcel.client, turn,
-        )  # fmt: skip
-
-    def report(self, report: DeliveryReport) -> None:
-        """See `queue.burst.Work`."""
-        self._consignment.take(self._start, report)

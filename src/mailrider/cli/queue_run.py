@@ -38,6 +38,8 @@ FIRST_PAGE = 50
 
 PAGE = 1000
 
+_Work = Callable[[Spool], Coroutine[Any, Any, int]]
+
 
 def settings_of(given: Given) -> Settings:
     """The settings that a command was called with."""
@@ -61,9 +63,11 @@ def make_selection(
     return selection
 
 
-def _run(given: Given, work: Callable[[Spool], Coroutine[Any, Any, int]]) -> int:
-    settings = settings_of(given)
+def _run(given: Given, work: _Work) -> int:
+    return _run_with(settings_of(given), work)
 
+
+def _run_with(settings: Settings, work: _Work) -> int:
     async def go() -> int:
         async with open_existing_spool(settings.queue_directory) as spool:
             return await work(spool)
@@ -89,13 +93,8 @@ def run_list(
 
 def list_as_postqueue(settings: Settings) -> int:
     """`sendmail -bp`."""
-
-    async def go() -> int:
-        async with open_existing_spool(settings.queue_directory) as spool:
-            return await _list(spool, ALL, as_json=False)
-
     if has_queue(settings.queue_directory):
-        return asyncio.run(go())
+        return _run_with(settings, lambda spool: _list(spool, ALL, as_json=False))
     click.echo(EMPTY)
     return EX_OK
 
@@ -163,7 +162,7 @@ def run_explain(given: Given, ids: tuple[str, ...], *, as_json: bool) -> int:
         for line in explanation_lines(explanation, time.time()):
             click.echo(line)
 
-    return _run(given, lambda spool: _for_each(spool, ids, explain))
+    return _run_with(settings, lambda spool: _for_each(spool, ids, explain))
 
 
 async def _find_groups(message: StoredMessage, settings: Settings) -> dict[int, str]:

@@ -46,6 +46,19 @@ def tell_when(seconds: float, now_seconds: float) -> str:
     return f"{tell_time(seconds)} ({f'in {span}' if seconds > now_seconds else f'{span} ago'})"
 
 
+def tell_turn(due_seconds: float, now_seconds: float) -> str:
+    """How long it is until somebody's turn."""
+    if due_seconds >= HELD_SECONDS:
+        return "on hold"
+    return tell_duration(due_seconds - now_seconds) if due_seconds > now_seconds else "now"
+
+
+def tell_recipients(counts: Stats) -> str:
+    """How many recipients there are, and how they stand."""
+    held = counts.recipients - counts.due - counts.deferred
+    return f"{counts.recipients} recipients: {counts.due} due, {counts.deferred} deferred, {held} on hold"
+
+
 def outside(address: str) -> str:
     """An address in its outside form, printable."""
     return make_printable(quote_local_part(address))
@@ -174,19 +187,17 @@ def counts_as_json(counts: Stats) -> dict[str, Any]:
 
 def count_lines(counts: Stats, limit: int, now_seconds: float) -> list[str]:
     """Counts, with the largest domains."""
-    lines = [
-        f"{counts.messages} messages, {counts.size_octets // 1024} Kbytes, {counts.recipients} recipients: {counts.due} due, "
-        f"{counts.deferred} deferred, {counts.recipients - counts.due - counts.deferred} on hold"
-    ]
     if not counts.messages:
         return [EMPTY]
-    lines += [f"oldest: {tell_when(counts.oldest_arrival_seconds, now_seconds)}", "", DOMAIN_HEADING]
+    lines = [
+        f"{counts.messages} messages, {counts.size_octets // 1024} Kbytes, {tell_recipients(counts)}",
+        f"oldest: {tell_when(counts.oldest_arrival_seconds, now_seconds)}",
+        "",
+        DOMAIN_HEADING,
+    ]
     for count in counts.domains[:limit]:
         age = tell_duration(now_seconds - count.oldest_arrival_seconds)
-        if count.next_due_seconds >= HELD_SECONDS:
-            turn = "on hold"
-        else:
-            turn = tell_duration(count.next_due_seconds - now_seconds) if count.next_due_seconds > now_seconds else "now"
+        turn = tell_turn(count.next_due_seconds, now_seconds)
         lines.append(f"{count.recipients:>10}  {age:<12}  {turn:<12}  {make_printable(count.domain) or '(none)'}")
     if len(counts.domains) > limit:
         lines.append(f"and {len(counts.domains) - limit} more domains")

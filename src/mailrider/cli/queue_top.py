@@ -11,11 +11,11 @@ import click
 
 from mailrider.cli.options import Given
 from mailrider.cli.queue_run import settings_of
-from mailrider.cli.queue_text import counts_as_json, tell_duration
+from mailrider.cli.queue_text import counts_as_json, tell_duration, tell_recipients, tell_turn
 from mailrider.exit_codes import EX_OK
 from mailrider.model.printable import make_printable
 from mailrider.spool.opening import open_existing_spool
-from mailrider.spool.spool import HELD_SECONDS, Stats
+from mailrider.spool.spool import Stats
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,12 +68,7 @@ def draw(counts: Stats, before: Stats | None, passed_seconds: float, now_seconds
     change = ""
     if before is not None and passed_seconds > 0:
         change = f", {(counts.messages - before.messages) / passed_seconds:+.1f} messages/s"
-    held = counts.recipients - counts.due - counts.deferred
-    title = (
-        f"{counts.messages} messages{change}; {counts.recipients} recipients: "
-        f"{counts.due} due, {counts.deferred} deferred, {held} on hold"
-    )
-    table = Table(title=title, title_justify="left")
+    table = Table(title=f"{counts.messages} messages{change}; {tell_recipients(counts)}", title_justify="left")
     table.add_column("domain")
     for name in ("recipients", "change", "oldest", "next"):
         table.add_column(name, justify="right")
@@ -85,14 +80,8 @@ def draw(counts: Stats, before: Stats | None, passed_seconds: float, now_seconds
             str(count.recipients),
             f"{moved:+d}" if moved else "",
             tell_duration(now_seconds - count.oldest_arrival_seconds),
-            _turn(count.next_due_seconds, now_seconds),
+            tell_turn(count.next_due_seconds, now_seconds),
         )
     if len(counts.domains) > ROWS:
         table.caption = f"and {len(counts.domains) - ROWS} more domains"
     return table
-
-
-def _turn(due_seconds: float, now_seconds: float) -> str:
-    if due_seconds >= HELD_SECONDS:
-        return "on hold"
-    return tell_duration(due_seconds - now_seconds) if due_seconds > now_seconds else "now"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -125,15 +124,10 @@ class _Place:
 
     def find_parameter(self, name: str) -> str | None:
         """The value of a parameter, expanded, or None where it is not set."""
-        from mailrider.settings import HostFacts, choose_directory, load_settings
+        from mailrider.machine import choose_configuration, read_settings_unchecked
 
         if self._settings is None:
-            import socket
-
-            host = HostFacts(socket.gethostname(), os.getpid(), "mailrider")
-            self._settings = load_settings(
-                choose_directory(self._directory, os.environ), self._overrides, host=host, checked=False
-            )
+            self._settings = read_settings_unchecked(choose_configuration(self._directory), self._overrides)
         if name == "default_database_type" or self._settings.is_set(name):
             return self._settings.text(name)
         return None

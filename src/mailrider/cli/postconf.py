@@ -1,0 +1,26 @@
+"""Asking postconf(1) of the Postfix that a configuration belongs to."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from mailrider.settings import Settings
+
+LIMIT_SECONDS: Final = 10.0
+
+USUAL_FOLDER: Final = "/usr/sbin"
+
+
+def ask_postconf(settings: Settings, directory: Path, *arguments: str) -> str | None:
+    """What it says of the configuration in `directory`; None where it cannot be asked, or has no answer."""
+    command = Path(settings.text("command_directory") or USUAL_FOLDER) / "postconf"
+    try:
+        done = subprocess.run(
+            [command, "-c", directory, *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if done.returncode else done.stdout.decode("utf-8", "replace")
