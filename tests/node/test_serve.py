@@ -169,13 +169,21 @@ def test_a_reload_puts_new_settings_into_effect_and_refuses_bad_ones(tmp_path: P
         assert "RELOADING=1" in site.hear()
         assert "READY=1" in site.hear()
         site.wait_for("the old settings stay in effect")
+        site.set(f"relayhost = {peer.nexthop}\nsmtpd_sasl_auth_enable = yes\n")
+        node.send_signal(signal.SIGHUP)
+        assert "RELOADING=1" in site.hear()
+        assert "READY=1" in site.hear()
+        site.wait_for("intake_password_maps must name a table of passwords; the old settings stay in effect")
+        second = site.send("d@dest.example")
+        assert f"{second}: to=<d@dest.example>, relay=none" in site.wait_for("to=<d@dest.example>"), "those of delivery, too"
         site.log.rename(tmp_path / "log.1")
-        site.set(f"relayhost = {peer.nexthop}\n")
+        site.set(f"relayhost = {peer.nexthop}\nhelpful_warnings = no\n")
         node.send_signal(signal.SIGHUP)
         assert "RELOADING=1" in site.hear()
         assert "READY=1" in site.hear()
         queue_id = site.send("c@dest.example")
-        site.wait_for(f"{queue_id}: removed")
+        log = site.wait_for(f"{queue_id}: removed")
+        assert "warning: reload: helpful_warnings has changed, which counts from the next start on" in log
 
 
 @pytest.mark.parametrize(

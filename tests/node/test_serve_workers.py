@@ -190,6 +190,13 @@ def test_a_reload_reaches_every_worker_or_none(tmp_path: Path) -> None:
             assert "READY=1" in site.hear()
             log = site.wait_for("the old settings stay in effect")
             assert log.count("the old settings stay in effect") == 1, "all say the same, and it is told once"
+            site.set(routes(peers) + "smtpd_sasl_auth_enable = yes\n")
+            node.send_signal(signal.SIGHUP)
+            assert "RELOADING=1" in site.hear()
+            assert "READY=1" in site.hear()
+            site.wait_for("intake_password_maps must name a table of passwords; the old settings stay in effect")
+            second = site.send("c@dest0.example")
+            assert f"{second}: to=<c@dest0.example>, relay=none" in site.wait_for("to=<c@dest0.example>")
             site.log.rename(tmp_path / "log.1")
             site.set(routes(peers))
             node.send_signal(signal.SIGHUP)

@@ -13,6 +13,7 @@ from mailrider.errors import MailriderError
 from mailrider.exit_codes import EX_SOFTWARE
 from mailrider.intake.configuration import Intake
 from mailrider.node import Node, open_spool
+from mailrider.node_parts import find_fixed
 from mailrider.observe.node_log import NodeLog
 
 
@@ -68,10 +69,13 @@ class Single:
         self._place.outlet.reopen()
         try:
             settings = self._place.read()
+            open_to_new = self._doors.prepare(settings)
             await node.reload(settings)
-            self._doors.reload(settings)
+            open_to_new()
             if self._reports is not None:
                 self._reports.reload(settings)
+            for sentence in find_fixed(self._settings, settings):
+                self._log.tell(f"warning: reload: {sentence}")
             self._log.tell("reload: new settings in effect")
         except MailriderError as trouble:
             self._log.tell(f"warning: reload: {trouble}; the old settings stay in effect")

@@ -21,7 +21,7 @@ from typing import Any
 
 from mailrider.children import Life, Pause, describe_end
 from mailrider.cli.nursery import Event, Nursery
-from mailrider.cli.serving_worker import FAILED, HURRY, READY, RELOAD, RELOADED, STOP
+from mailrider.cli.serving_worker import FAILED, HURRY, READY, RELOAD, RELOADED, REOPEN, STOP
 from mailrider.cli.systemd import notify_systemd, tell_reloading
 from mailrider.cli.tlsrpt_rounds import ReportRounds
 from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, tell_start
@@ -29,7 +29,7 @@ from mailrider.errors import MailriderError, WrongConfiguration
 from mailrider.exit_codes import EX_SOFTWARE
 from mailrider.intake.configuration import Intake
 from mailrider.machine import SystemClock
-from mailrider.node_parts import spool_folder
+from mailrider.node_parts import find_fixed, spool_folder
 from mailrider.observe.node_log import NodeLog
 from mailrider.queue.team import Conversation, Hub, Word
 
@@ -205,23 +205,32 @@ class Team:
         tell_reloading()
         self._place.outlet.reopen()
         self._reasons = []
-        self._waited_for = set(self._hub.present)
-        self._hub.order(RELOAD)
         try:
             settings = self._place.read()
-            self._doors.reload(settings)
-            if self._reports is not None:
-                self._reports.reload(settings)
-            self._settings = settings
+            open_to_new = self._doors.prepare(settings)
         except MailriderError as trouble:
             self._reasons.append(str(trouble))
+            self._hub.order(REOPEN)  # the log may have been moved away all the same
+        else:
+            await self._reload_workers()
+            if not self._reasons:
+                open_to_new()
+                if self._reports is not None:
+                    self._reports.reload(settings)
+                for sentence in find_fixed(self._place.settings, settings):
+                    self._log.tell(f"warning: reload: {sentence}")
+                self._settings = settings
+                self._log.tell("reload: new settings in effect")
+        for reason in self._reasons:
+            self._log.tell(f"warning: reload: {reason}; the old settings stay in effect")
+        notify_systemd("READY=1")
+
+    async def _reload_workers(self) -> None:
+        """Until all have told what came of it, or for so long."""
+        self._waited_for = set(self._hub.present)
+        self._hub.order(RELOAD)
         with suppress(TimeoutError):
             async with asyncio.timeout(RELOAD_SECONDS):
                 while self._waited_for:
                     self._changed.clear()
                     await self._changed.wait()
-        for reason in self._reasons:
-            self._log.tell(f"warning: reload: {reason}; the old settings stay in effect")
-        if not self._reasons:
-            self._log.tell("reload: new settings in effect")
-        notify_systemd("READY=1")

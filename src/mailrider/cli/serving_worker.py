@@ -33,7 +33,8 @@ RELOADED = "reloaded"
 STOP = "stop"
 HURRY = "hurry"
 RELOAD = "reload"
-"""What it is ordered."""
+REOPEN = "reopen"
+"""What it is ordered.  `REOPEN`: the log alone."""
 
 
 def live(place: Workplace, number: int, is_first: bool, end: socket.socket) -> int:
@@ -101,6 +102,8 @@ class Worker:
                     self._stopping.set_result(None)
             case ["hurry"]:
                 self._node.hurry()
+            case ["reopen"]:
+                self._place.outlet.reopen()
             case ["reload"]:
                 self._reloading = asyncio.get_running_loop().create_task(self._reload(self._reloading))
 
