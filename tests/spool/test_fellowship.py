@@ -10,7 +10,8 @@ import pytest
 from tests.spool.fillings import DEFERRED, START_SECONDS, HandClock, finished, numbers, put, run, submission
 
 from mailrider.spool import index_walk
-from mailrider.spool.fellowship import Candidate, Hearing, Spot
+from mailrider.spool.fellowship import Candidate, Hearing
+from mailrider.spool.leases import Spot
 from mailrider.spool.spool import ALL, Lease, Order, Stir
 from mailrider.spool.sqlite import SqliteSpool
 

@@ -10,12 +10,12 @@ def test_a_recipient_is_taken_once() -> None:
     assert book.take(1, 0)
     assert book.take(1, 1)
     assert not book.take(1, 0)
-    assert len(book) == 1
+    assert book.count(1) == 2
     assert book.give_back(1, [0])
     assert book.take(1, 0)
-    assert book.give_back(1, None)
-    assert len(book) == 0
-    assert not book.give_back(1, None)
+    assert book.give_back(1, [0, 1])
+    assert book.count(1) == 0
+    assert not book.has(1, 0)
     assert not book.give_back(1, [0])
 
 

@@ -693,6 +693,7 @@ def test_a_list_comes_in_pages(filling: Filling) -> None:
                 assert all(len(message.recipients) == 2 for message in page)
                 seen += [message.queue_id for message in page]
             assert seen == ids
+            assert await spool.list(after="no queue id") == ()
 
     run(go())
 

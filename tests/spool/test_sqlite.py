@@ -193,6 +193,23 @@ def test_a_folder_that_cannot_be_swept(tmp_path: Path) -> None:
     run(go())
 
 
+def test_a_folder_that_cannot_be_flushed(tmp_path: Path) -> None:
+    """SQLite would not mind, and all that is accepted would go with the name of its log when the power fails."""
+
+    class Failing(Files):
+        def flush(self, descriptor: int) -> None:
+            assert os.path.samestat(os.fstat(descriptor), tmp_path.stat())
+            assert (tmp_path / "queue.db-wal").exists()
+            raise OSError(errno.EIO, "Input/output error")
+
+    async def go() -> None:
+        with pytest.raises(SpoolTrouble, match=r"cannot open the queue.*Input/output error"):
+            async with SqliteSpool(tmp_path, HandClock(), files=Failing(tmp_path / "content")):
+                pass
+
+    run(go())
+
+
 def test_opening_by_name(tmp_path: Path) -> None:
     async def go() -> None:
         with pytest.raises(SpoolTrouble, match="there is no queue"):

@@ -30,7 +30,8 @@ from contextlib import suppress
 from typing import Any
 
 from mailrider.queue.claims import Claims
-from mailrider.spool.fellowship import Candidate, Hearing, Spot
+from mailrider.spool.fellowship import Candidate, Hearing
+from mailrider.spool.leases import Spot
 
 FRAME_LIMIT_OCTETS = 16 * 1024 * 1024
 """No frame of ours is a tenth of this: a longer one is no frame."""

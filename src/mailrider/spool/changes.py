@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from mailrider.spool.leases import Spot
 from mailrider.spool.rows import MessageRow, RecipientRow
 from mailrider.spool.spool import HELD_SECONDS
 
@@ -21,9 +22,6 @@ _load = json.JSONDecoder().decode
 
 ROWS_AT_ONCE = (64, 16, 4, 1)
 """Rows a statement: few sizes, so that the statements are compiled once.  64 rows of 12 columns stay below SQLite's limit."""
-
-Spot = tuple[int, int]
-"""A recipient: the key of its message and its number."""
 
 
 class Deferral(NamedTuple):
@@ -130,10 +128,10 @@ def carry_out(connection: sqlite3.Connection, changes: Sequence[Change]) -> list
     for statement, rows in by_kind:
         if rows:
             connection.execute(statement, (_dump(rows),))
-    return remove_empty(connection, {key for key, _ in gone}) if gone else []
+    return _remove_empty(connection, {key for key, _ in gone}) if gone else []
 
 
-def remove_empty(connection: sqlite3.Connection, keys: Iterable[int]) -> list[Removed]:
+def _remove_empty(connection: sqlite3.Connection, keys: Iterable[int]) -> list[Removed]:
     """Remove those of these messages that have no recipient left."""
     (told,) = connection.execute(_EMPTY, (_dump(list(keys)),)).fetchone()
     removed = [Removed(key, bool(filed)) for key, filed in _load(told)]

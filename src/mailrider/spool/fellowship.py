@@ -15,10 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
-from mailrider.spool.leases import LeaseBook
-
-Spot = tuple[int, int]
-"""A recipient: the key of its message and its number."""
+from mailrider.spool.leases import LeaseBook, Spot
 
 Candidate = tuple[float, int, int, str]
 """A recipient whose turn comes: when, the key of its message, its number, its domain."""
@@ -52,12 +49,12 @@ class SharedLeaseBook(LeaseBook):
         super().__init__()
         self._fellows = fellows
 
-    def give_back(self, key: int, numbers: Iterable[int] | None) -> bool:
+    def give_back(self, key: int, numbers: Iterable[int]) -> bool:
         """See `LeaseBook`."""
         taken = self._taken.get(key)
         if taken is None:
             return False
-        leaving = taken if numbers is None else taken.intersection(numbers)
+        leaving = taken.intersection(numbers)
         if leaving:
             self._fellows.give_back(key, leaving)
         return super().give_back(key, leaving)

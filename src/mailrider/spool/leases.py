@@ -1,12 +1,12 @@
-"""Which recipients are leased by this process.  Nothing of it is written down: it ends with the process.
-
-A recipient is known by the key of its message and its number.
-"""
+"""Which recipients are leased by this process.  Nothing of it is written down: it ends with the process."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+
+Spot = tuple[int, int]
+"""A recipient: the key of its message and its number."""
 
 
 class LeaseBook:
@@ -17,9 +17,6 @@ class LeaseBook:
     def __init__(self) -> None:
         self._taken: dict[int, set[int]] = {}
         self._later: list[tuple[float, int, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._taken)
 
     def take(self, key: int, number: int) -> bool:
         """Lease a recipient; False where it is leased already."""
@@ -42,13 +39,13 @@ class LeaseBook:
         taken = self._taken.get(key)
         return len(taken) if taken is not None else 0
 
-    def give_back(self, key: int, numbers: Iterable[int] | None) -> bool:
-        """End the lease of these recipients, or of all (None); whether there was any."""
+    def give_back(self, key: int, numbers: Iterable[int]) -> bool:
+        """End the lease of these recipients; whether there was any."""
         taken = self._taken.get(key)
         if taken is None:
             return False
         before = len(taken)
-        taken = set() if numbers is None else taken.difference(numbers)
+        taken = taken.difference(numbers)
         if taken:
             self._taken[key] = taken
         else:

@@ -21,10 +21,10 @@ from itertools import islice
 from pathlib import Path
 
 from mailrider.model.request import Content
-from mailrider.spool.fellowship import Candidate, Fellowship, Spot
+from mailrider.spool.fellowship import Candidate, Fellowship
 from mailrider.spool.files import FileContent
 from mailrider.spool.index_walk import IndexWalk
-from mailrider.spool.leases import LeaseBook
+from mailrider.spool.leases import LeaseBook, Spot
 from mailrider.spool.picking import Picked, Wanted
 from mailrider.spool.queue_id import queue_id_of
 from mailrider.spool.rows import MessageRow, RecipientRow, decode_message, decode_open_recipient, decode_recipient, sender_of

@@ -344,7 +344,9 @@ class MemorySpool:
 
     async def list(self, selection: Selection = ALL, after: str = "", limit: int = LISTED_LIMIT) -> tuple[StoredMessage, ...]:
         """One page of messages in the order of their arrival."""
-        first = key_of(after) or -1
+        first = key_of(after) if after else -1
+        if first is None:
+            return ()
         keys = sorted(key for key in self._kept if key > first and self._is_chosen(key, selection))[:limit]
         return tuple([self._kept[key].show(queue_id_of(key), tuple(self._kept[key].recipients.values())) for key in keys])
 

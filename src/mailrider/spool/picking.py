@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from mailrider.spool.fellowship import Spot
+from mailrider.spool.leases import Spot
 from mailrider.spool.spool import Share
 
 

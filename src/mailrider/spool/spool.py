@@ -99,7 +99,7 @@ class Committed(enum.Enum):
     """What became of a change."""
 
     FAILED = "failed"
-    """It could not be made durable; nothing has changed."""
+    """It could not be made durable; nothing has changed, but see `NotAccepted`."""
     DONE = "done"
     """It is durable.  Also where the recipient was gone already (an operator has deleted the message)."""
     REMOVED = "removed"
@@ -371,7 +371,7 @@ class Spool(Protocol):
     async def list(
         self, selection: Selection = ALL, after: str = "", limit: int = LISTED_LIMIT
     ) -> tuple[StoredMessage, ...]:
-        """Messages in the order of their arrival, from the one after the queue id `after`.  () at the end.
+        """Messages in the order of their arrival, from the one after the queue id `after`.  () at the end, or after no id.
 
         The first page of a full spool costs no more than that of an empty one.
         """

@@ -103,8 +103,8 @@ class Writer:
         remove_file: Callable[[int], None],
         finished: Callable[[Answers], None],
         *,
-        gate: Gate | None = None,
-        leaves_marks: bool = False,
+        gate: Gate,
+        leaves_marks: bool,
     ) -> None:
         self._gate = gate
         self._leaves_marks = leaves_marks
@@ -125,8 +125,7 @@ class Writer:
             self._connection = self._connect()
         except sqlite3.Error as cause:
             raise SpoolTrouble(f"cannot open the queue: {cause}") from None
-        if self._gate is not None:
-            self._gate.open()
+        self._gate.open()
         self._thread.start()
 
     def stop(self) -> None:
@@ -146,8 +145,7 @@ class Writer:
                 self._finished(self._work(wanted))
         if self._connection is not None:
             self._connection.close()
-        if self._gate is not None:
-            self._gate.close()
+        self._gate.close()
 
     def _work(self, jobs: Sequence[Job]) -> Answers:
         answers: Answers = []
@@ -155,7 +153,7 @@ class Writer:
         for job in jobs:
             if isinstance(job.work, Errand):
                 answers += self._commit_group(group)
-                answers.append((job, self._run_errand(job.work)))
+                answers.append((job, self._transact(job.work.action)))
                 group = []
             else:
                 group.append(job)
@@ -195,14 +193,10 @@ class Writer:
                 self._remove_file(message.key)
         return Done(frozenset([message.key for message in answer]))
 
-    def _run_errand(self, errand: Errand) -> Any:
-        return self._transact(errand.action)
-
     def _transact(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         """What `action` returns, once it is durable, or a `Failure`."""
-        gate, is_complete = self._gate, False
-        if gate is not None:
-            gate.enter()
+        is_complete = False
+        self._gate.enter()
         try:
             if self._connection is None:
                 self._connection = self._connect()
@@ -215,8 +209,7 @@ class Writer:
             self._recover(cause)
             return explain_failure(cause)._replace(in_doubt=is_complete)
         finally:
-            if gate is not None:
-                gate.leave()
+            self._gate.leave()
         return answer
 
     def _look_for_others(self, connection: sqlite3.Connection) -> None:
