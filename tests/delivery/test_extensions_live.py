@@ -458,6 +458,29 @@ def test_in_the_middle_of_a_transaction_that_ends_the_conversation(tmp_path: Pat
     run(main())
 
 
+def test_what_a_server_has_taken_stays_taken_when_a_later_reply_cannot_be_judged(tmp_path: Path) -> None:
+    async def main() -> None:
+        tables = f"pipemap:{{{table(tmp_path, '/^221/ found')},fail:x}}"
+        rule = Rule(on="dot", raw=b"250 2.0.0 taken\r\n221 2.0.0 bye\r\n")
+        scene = Scene(smtp_reply_filter=tables, smtp_skip_quit_response="no")
+        async with ScriptedServer(rule, keywords=("PIPELINING",)) as peer, scene:
+            assert brief(await scene.deliver(at(peer))) == ["sent 2.0.0 250 2.0.0 taken"]
+
+    run(main())
+
+
+def test_recipients_whose_replies_came_before_it_are_settled(tmp_path: Path) -> None:
+    async def main() -> None:
+        tables = f"pipemap:{{{table(tmp_path, '/^250 2.0.0 second/ found')},fail:x}}"
+        rule = Rule(on="dot", raw=b"250 2.0.0 first\r\n250 2.0.0 second\r\n250 2.0.0 third\r\n")
+        async with ScriptedServer(rule, lmtp=True) as peer, Scene(Transport.LMTP, lmtp_reply_filter=tables) as scene:
+            report = await scene.deliver(at(peer), "a", "b", "c")
+            lost = f"deferred 4.3.0 local data error while talking to {PEER}"
+            assert brief(report) == ["sent 2.0.0 250 2.0.0 first", lost, lost]
+
+    run(main())
+
+
 # -- smtp_delivery_status_filter -----------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.errors import PeerBabbles
+from mailrider.errors import LocalDataError, PeerBabbles
 from mailrider.smtp import reply as reply_module
 from mailrider.smtp.reply import (
     BEGINNING_CHARACTERS,
@@ -269,6 +269,19 @@ def test_a_filter_sees_replies_that_were_known_before_it() -> None:
     parser.feed(b"250 Ok\r\n")
     parser.rewrite = lambda line: "550 no"
     assert [reply.code for reply in parser.feed(b"250 Ok\r\n")] == [550]
+
+
+def test_where_a_filter_fails_the_replies_in_front_of_that_line_come_back() -> None:
+    def rewrite(line: str) -> str | None:
+        if line == "550-no":
+            raise LocalDataError("the table is gone")
+        return None
+
+    parser = ReplyParser(rewrite=rewrite)
+    replies = parser.feed(b"250 a\r\n250 b\r\n550-c\r\n550-no\r\n550 d\r\n250 e\r\n")
+    assert [reply.text for reply in replies] == ["250 a", "250 b"]
+    assert str(parser.trouble) == "the table is gone"
+    assert parser.begun == ("550-c", "550-no")
 
 
 def test_what_is_remembered_is_bounded_and_makes_no_difference() -> None:

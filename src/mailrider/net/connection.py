@@ -365,9 +365,6 @@ class Connection:
         except PeerBabbles as trouble:
             self._break(trouble)
             return
-        except LocalDataError as trouble:
-            self._fail(trouble)
-            return
         if replies:
             arrived = self._wire.arrived
             arrived.extend(replies)
@@ -377,7 +374,9 @@ class Connection:
                 self._holds_back = True
         elif self._pieces is None:
             self._octets_arrived()
-        if self._countdown.resting and self.is_addressed():
+        if self._hearing.trouble is not None:
+            self._fail(self._hearing.trouble)
+        elif self._countdown.resting and self.is_addressed():
             self._break(ConnectionLost("the peer speaks out of turn"))
 
     def is_addressed(self) -> bool:

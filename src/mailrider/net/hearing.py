@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mailrider.errors import LocalDataError
 from mailrider.smtp.reply import Note, Reply, ReplyParser
 from mailrider.smtp.telling import Dialogue
 
@@ -27,8 +28,13 @@ class Hearing:
         """Nothing has come of a reply that is not whole."""
         return self._parser.is_between_replies
 
+    @property
+    def trouble(self) -> LocalDataError | None:
+        """Why no further reply can be understood."""
+        return self._parser.trouble
+
     def hear(self, octets: bytes) -> Sequence[Reply]:
-        """The replies that are whole now.  Raises what `ReplyParser.feed` raises: `PeerBabbles`, `LocalDataError`."""
+        """The replies that are whole now; behind them there may be `trouble`.  Raises `PeerBabbles`."""
         parser = self._parser
         replies = parser.feed(octets)
         if parser.notes:

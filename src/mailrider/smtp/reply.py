@@ -153,12 +153,13 @@ NOTES_LIMIT = 100
 class ReplyParser:
     """Turns bytes into replies.  `notes` collects what was odd; whoever feeds it empties the list.
 
-    `rewrite` is `smtp_reply_filter`: it is given each line, printable, and returns another in its place or None.
+    `rewrite` is `smtp_reply_filter`: it is given each line, printable, and returns another in its place or None.  `trouble`:
+    what it raised, if it did.
     """
 
     __slots__ = (
         "_garbled", "_kept_octets", "_known", "_limit", "_lines", "_noted", "_overflowed", "_partial", "_total_octets", "_utf8",
-        "notes", "rewrite",
+        "notes", "rewrite", "trouble",
     )  # fmt: skip
 
     def __init__(
@@ -171,6 +172,7 @@ class ReplyParser:
         self._limit = limit_octets
         self._utf8 = utf8
         self.rewrite = rewrite
+        self.trouble: LocalDataError | None = None
         self.notes: list[Note] = []
         self._partial = b""  # the beginning of a line, at most the limit and one more octet
         self._known: dict[bytes, Reply] = {}  # replies of one line that have come before
@@ -200,19 +202,27 @@ class ReplyParser:
         self.notes.clear()
 
     def feed(self, data: bytes) -> list[Reply]:
-        """Take octets, return the replies that they complete.  Raises `PeerBabbles` past `REPLY_LIMIT_OCTETS`."""
+        """Take octets, return the replies that they complete.  Raises `PeerBabbles` past `REPLY_LIMIT_OCTETS`.
+
+        Where `rewrite` fails, the replies in front of that line come back all the same, and `trouble` is set; it is for the
+        next reply.  Nothing more is to be fed then.
+        """
         lines = data.split(b"\n")
         if self._partial:
             lines[0] = self._partial + lines[0]
         rest = lines.pop()
         known = self._known if self.rewrite is None else {}
         replies: list[Reply] = []
-        for line in lines:
-            reply = None if self._total_octets else known.get(line)
-            if reply is None:
-                reply = self._take_line(line)
-            if reply is not None:
-                replies.append(reply)
+        try:
+            for line in lines:
+                reply = None if self._total_octets else known.get(line)
+                if reply is None:
+                    reply = self._take_line(line)
+                if reply is not None:
+                    replies.append(reply)
+        except LocalDataError as trouble:
+            self.trouble = trouble
+            return replies
         self._keep_rest(rest)
         return replies
 
