@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from mailrider.errors import WrongConfiguration
-from mailrider.intake.configuration import make_tls
+from mailrider.intake.configuration import Intake, make_tls
 from mailrider.testkit.authority import Certificate, make_self_signed
 
 from .running import make_settings
@@ -50,6 +51,37 @@ def test_a_key_with_a_passphrase_asks_nobody(tmp_path: Path, node: Certificate) 
     path.write_bytes(key + node.pem)
     with pytest.raises(WrongConfiguration, match="expected PEM without a passphrase"):
         make(f"smtpd_tls_chain_files={path}")
+
+
+def test_a_key_that_only_root_could_read_stays_when_the_settings_are_read_again(
+    tmp_path: Path, node: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("smtpd_tls_security_level=may", f"smtpd_tls_chain_files={node.write(tmp_path, 'node')}")
+    told: list[str] = []
+    doors = Intake(make_settings(*given), told.append)
+    without = Intake(make_settings(), told.append)
+    try:
+        loaded = doors._ready.tls
+        monkeypatch.setattr("mailrider.intake.configuration.open", refuse, raising=False)
+        doors.prepare(make_settings(*given, "message_size_limit=4711"))
+        reason = f"smtpd_tls: cannot read {tmp_path}/node.pem: Permission denied"
+        assert told == [f"warning: {reason}; the certificate that was loaded before stays"]
+        assert doors._ready.tls is loaded
+        with pytest.raises(WrongConfiguration, match=r"node\.pem: Permission denied$"):
+            without.prepare(make_settings(*given))
+    finally:
+        doors.discard()
+        without.discard()
+
+
+def refuse(*_: object) -> object:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_what_tables_have_to_say_are_warnings() -> None:
+    told: list[str] = []
+    Intake(make_settings("local_header_rewrite_clients=static:all"), told.append).discard()
+    assert told == ["warning: local_header_rewrite_clients: static:all has no effect here"]
 
 
 def test_a_file_without_a_certificate(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ _PROTOCOL_FLAGS = {
 _REWRITE_LOCAL = ("permit_inet_interfaces", "permit_mynetworks")
 
 
+class OutOfReach(WrongConfiguration):
+    """A file that this user may not read."""
+
+
 class _Lists(NamedTuple):
     networks: MatchList
     forwarders: MatchList
@@ -50,9 +54,12 @@ class Intake:
     def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._names = PeerNames(asks=settings.smtpd_peername_lookup)
-        self._ready = _prepare(settings, tell)
+        self._ready = _prepare(settings, self._warn, make_tls(settings))
         self._notices = Notices(settings, tell)
         self._listener = Listener(_bind_all(settings))
+
+    def _warn(self, text: str) -> None:
+        self._tell(f"warning: {text}")
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -69,11 +76,20 @@ class Intake:
     def prepare(self, settings: Settings) -> Callable[[], None]:
         """Make new settings ready; what comes back puts them into effect, for clients that come from then on.
 
-        The places stay.  Raises `WrongConfiguration` for settings that make no sense; nothing has changed then.
+        The places stay, and so does a certificate with a key that was for root alone: a node is not root any more.  Raises
+        `WrongConfiguration` for settings that make no sense; nothing has changed then.
         """
-        ready = _prepare(settings, self._tell)
+        try:
+            tls = make_tls(settings)
+        except OutOfReach as trouble:
+            tls = self._ready.tls
+            if tls is None:
+                raise
+            self._warn(f"{trouble}; the certificate that was loaded before stays")
+        ready = _prepare(settings, self._warn, tls)
 
         def put() -> None:
+            self._ready = ready
             self._notices.settings = settings
             self._names.asks = settings.smtpd_peername_lookup
             self._put(ready)
@@ -112,14 +128,13 @@ class _Ready(NamedTuple):
     connection_limit: int
 
 
-def _prepare(settings: Settings, warn: Warn) -> _Ready:
+def _prepare(settings: Settings, warn: Warn, tls: ssl.SSLContext | None) -> _Ready:
     lists = _open_lists(settings, warn)
-    tls = make_tls(settings)
     passwords = _open_passwords(settings, warn)
     own = frozenset(read_interface_addresses()) | {"127.0.0.1", "::1"}
     words = frozenset(settings.local_header_rewrite_clients)
     for word in words - set(_REWRITE_LOCAL):
-        warn(f"warning: local_header_rewrite_clients: {word} has no effect here")
+        warn(f"local_header_rewrite_clients: {word} has no effect here")
     classify = partial(_classify, lists, own, words)
     terms = make_terms(settings, has_tls=tls is not None, has_logins=passwords is not None)
     return _Ready(terms, lists, classify, passwords, tls, settings.smtpd_client_connection_count_limit)
@@ -206,7 +221,7 @@ def _open_passwords(settings: Settings, warn: Warn) -> Passwords | None:
 
 
 def make_tls(settings: Settings) -> ssl.SSLContext | None:
-    """The certificate and the key of the doors, or None where STARTTLS is not offered."""
+    """The certificate and the key of the doors, or None where STARTTLS is not offered.  Raises `WrongConfiguration`."""
     if settings.smtpd_tls_security_level not in ("may", "encrypt"):
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -234,6 +249,8 @@ def _load_chain(context: ssl.SSLContext, certificate: str, key: str | None) -> N
     except ssl.SSLError as cause:
         reason = cause.reason.lower().replace("_", " ") if cause.reason else "expected PEM without a passphrase"
         raise WrongConfiguration(f"smtpd_tls: cannot use {shown}: {reason}") from None
+    except PermissionError as cause:
+        raise OutOfReach(f"smtpd_tls: cannot read {path}: {cause.strerror}") from None
     except (OSError, ValueError) as cause:
         told = cause.strerror if isinstance(cause, OSError) else cause
         raise WrongConfiguration(f"smtpd_tls: cannot read {path}: {told}") from None
