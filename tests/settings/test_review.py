@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mailrider.model.request import Transport
 from mailrider.settings import HostFacts, Settings, load_settings
-from mailrider.settings.review import Review, other_programs, review
+from mailrider.settings.review import Review, list_warnings, other_programs, review
 
 from .postconf import ask_postconf, needs_postconf
 
@@ -99,3 +100,19 @@ def test_the_names_of_other_programs_are_not_ours() -> None:
 def test_every_name_of_postfix_is_known() -> None:
     theirs = {line.partition(" =")[0] for line in ask_postconf("-d").splitlines()}
     assert {name for name in theirs if Settings.find(name) is None} - other_programs() == set()
+
+
+def test_a_start_says_each_thing_once_whatever_service_it_was_set_for(tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("fallback_relay = a\nrelayhost = a\nrelayhost = b\n")
+    (tmp_path / "master.cf").write_text("slow unix - - n - - smtp -o fallback_relay=c\n")
+    settings = load_settings(tmp_path, host=HostFacts("client.example"), checked=False)
+    said = list_warnings([settings, settings.for_service("slow", Transport.SMTP)])
+    assert [text.replace(f"{tmp_path}/", "").partition(": ")[0] for text in said] == [
+        "main.cf, line 3", "fallback_relay is obsolete",
+    ]  # fmt: skip
+
+
+def test_what_is_not_in_effect_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(None, host=HostFacts("client.example"))
+    monkeypatch.setattr(Settings, "not_in_effect", lambda self: ["one", "two"])
+    assert list_warnings([settings, settings]) == ["set and not in effect yet: one, two"]

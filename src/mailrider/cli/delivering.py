@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from mailrider.model.request import DeliveryRequest, Recipient
 from mailrider.observe.lines import LineWriter
 from mailrider.queue.burst import Burst
 from mailrider.settings import Settings
+from mailrider.settings.review import list_warnings
 from mailrider.spool.message import Message, UnreadableMessage
 from mailrider.spool.shelf import MessageShelf
 from mailrider.wiring import Engine
@@ -64,7 +65,8 @@ def run_deliver(
     batch, services = assign_services(batch, settings)
     errors = LineWriter(2)
     log = _open_log(errors, services[0] if len(services) == 1 else settings, log_format, verbose)
-    _warn_of_settings([settings, *services], errors)
+    for warning in list_warnings([settings, *services]):
+        errors.write(f"warning: {warning}")
     rows_out = LineWriter(1)
     rows = Rows(rows_out.write, numbered=batch_file is not None)
     reads_input = any(parcel.message_file == STANDARD_INPUT for parcel in batch.parcels)
@@ -109,16 +111,6 @@ def _open_log(errors: LineWriter, settings: Settings, log_format: str, verbose: 
 
         return JsonLog(errors.write, clock=SystemClock())
     return open_text_log(settings, errors.write, verbose=bool(verbose))
-
-
-def _warn_of_settings(readings: Sequence[Settings], errors: LineWriter) -> None:
-    """Nothing that was set is ignored in silence: once each, whatever service it was set for."""
-    warnings = [warning for settings in readings for warning in (*settings.warnings, *settings.obsolete())]
-    idle = dict.fromkeys(name for settings in readings for name in settings.not_in_effect())
-    if idle:
-        warnings.append(f"set and not in effect yet: {', '.join(idle)}")
-    for warning in dict.fromkeys(warnings):
-        errors.write(f"warning: {warning}")
 
 
 async def _deliver_all(

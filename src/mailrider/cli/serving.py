@@ -13,15 +13,15 @@ from mailrider.cli.agent_loading import load_early
 from mailrider.cli.event_loop import look_seldom_for_garbage
 from mailrider.cli.privileges import Owner, drop, find_owner, make_folder
 from mailrider.cli.serving_single import Single
-from mailrider.cli.tls_trial import find_tls_doubts
+from mailrider.cli.tls_trial import find_tls_doubts, list_agents
 from mailrider.cli.workplace import Service, Workplace, open_log, open_outlet, run_service
 from mailrider.intake.configuration import Intake
 from mailrider.machine import choose_configuration, read_settings
-from mailrider.model.request import Transport
-from mailrider.node_parts import find_doubts, find_protocol, spool_folder
+from mailrider.node_parts import find_doubts, spool_folder
 from mailrider.observe.node_log import NodeLog
 from mailrider.observe.outlets import LogFile
 from mailrider.settings import Settings
+from mailrider.settings.review import list_warnings
 from mailrider.spool.tenure import Tenure
 
 QUEUE_MODULES = ("concurrent.futures.thread", "mailrider.api", "mailrider.spool.sqlite")
@@ -104,15 +104,12 @@ def _load_early(settings: Settings) -> None:
 
 
 def _warn_of_settings(settings: Settings, log: NodeLog) -> None:
-    warnings = [*settings.warnings, *settings.obsolete(), *find_doubts(settings)]
-    for name in {service.name for service in settings.services.services.values() if service.transport is not None}:
-        reading = settings.for_service(name, find_protocol(settings, name) or Transport.SMTP)
-        reading.check()
-        warnings += reading.warnings
-    idle = settings.not_in_effect()
-    if idle:
-        warnings.append(f"set and not in effect yet: {', '.join(idle)}")
-    _warn(log, dict.fromkeys(warnings))
+    """Raises `WrongConfiguration` for what a delivery agent of master.cf makes of them."""
+    readings = [settings]
+    for service, transport in list_agents(settings):
+        readings.append(settings.for_service(service, transport))
+        readings[-1].check()
+    _warn(log, [*list_warnings(readings), *find_doubts(settings)])
 
 
 def _warn(log: NodeLog, sentences: Iterable[str]) -> None:

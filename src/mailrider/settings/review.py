@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mailrider.errors import WrongConfiguration
@@ -62,6 +62,13 @@ def review(settings: Settings) -> Review:
     doubts += _doubt_names(settings, own)
     others = sorted(name for name in settings.entries if Settings.find(name) is None and _is_known(name, settings))
     return Review(tuple(errors), tuple(dict.fromkeys(doubts)), tuple(others))
+
+
+def list_warnings(readings: Sequence[Settings]) -> list[str]:
+    """What a start says of settings, read for one service or several: nothing that was set is ignored in silence."""
+    warnings = dict.fromkeys(text for reading in readings for text in (*reading.warnings, *reading.obsolete()))
+    idle = dict.fromkeys(name for reading in readings for name in reading.not_in_effect())
+    return [*warnings, *([f"set and not in effect yet: {', '.join(idle)}"] if idle else [])]
 
 
 @functools.cache
