@@ -22,6 +22,8 @@ from mailrider.tables.match_list import open_domain_list, open_host_list, open_s
         ("!a, static:all", "b", True),
         ("inline:{a=x {b = y z}}", "b", True),
         ("!inline:{a=x}, static:all", "A", False),
+        ("inline:{A=x}", "A", False),
+        ("regexp:{{/^A$/ x}}", "a", True),
         ("É", "é", True),
         ("a.b", "x.a.b", False),
     ],

@@ -28,7 +28,7 @@ from mailrider.tables.braces import split_members
 from mailrider.tables.cidr import Network, WrongNetwork, parse_address, parse_network
 from mailrider.tables.logical_lines import Warn, quote_beginning, split_logical_lines
 from mailrider.tables.opening import open_table
-from mailrider.tables.source import ignore_warning, read_text
+from mailrider.tables.source import Surroundings, ignore_warning, read_text
 from mailrider.tables.table import Table, fold_key, takes_partial_keys
 
 FILE_DEPTH_LIMIT: Final = 10
@@ -229,7 +229,8 @@ class _Reader:
 
     def _read_member(self, pattern: str) -> tuple[Member, ...]:
         if not pattern.startswith("[") and ":" in pattern:
-            table = open_table(pattern, warn=self._warn, now_seconds=self._now_seconds)
+            # What is looked up has small letters, and so must the keys have: smtp(8) does not fold those of tables in lists.
+            table = open_table(pattern, surroundings=Surroundings(self._warn, self._now_seconds, folds=False))
             return tuple([aspect.read_table(table) for aspect in self._aspects])
         return tuple([aspect.read_text(fold_key(pattern)) for aspect in self._aspects])
 
