@@ -115,13 +115,16 @@ static void name_all(const char *path)
 {
     DIR *directory = opendir(path);
     struct dirent *entry;
+    struct stat facts;
     char name[1024];
 
-    while (directory && (entry = readdir(directory)))
-        if (entry->d_type == DT_REG && !strstr(entry->d_name, "-shm")) {
-            snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-            file_of(entry->d_ino, name)->named = 1;
-        }
+    if (!directory)
+        abort();
+    while ((entry = readdir(directory))) {
+        snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+        if (!strstr(name, "-shm") && !stat(name, &facts) && S_ISREG(facts.st_mode))
+            file_of(facts.st_ino, name)->named = 1;
+    }
     closedir(directory);
 }
 

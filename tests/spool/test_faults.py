@@ -335,14 +335,14 @@ def test_a_disk_that_fails(faulty_disk: Path, tmp_path: Path, kind: str, times: 
         cwd=ROOT, env={**os.environ, "LD_PRELOAD": str(faulty_disk)}, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout) > 15, "a database, a large file, and three groups of changes"
+    assert int(done.stdout) > 10, "a database, a large file, and three groups of changes"
 
 
 @pytest.mark.parametrize("lines", [1, 5, 14, 33])
 def test_a_process_that_is_killed(tmp_path: Path, lines: int) -> None:
     folder = tmp_path / "spool"
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.spool.traffic", str(folder), "forever"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.spool.traffic", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         facts = Facts()

@@ -1,7 +1,7 @@
-"""A little traffic through a spool in SQLite, and what it was told; as a program, for disks that fail and processes that die.
+"""A little traffic through a spool in SQLite, and what it was told; as a program, for processes that die.
 
-``python -m tests.spool.traffic FOLDER`` runs it once; ``... FOLDER forever`` accepts messages until it is killed.  Each fact
-is one line on standard output as soon as it is known.
+``python -m tests.spool.traffic FOLDER`` goes on until it is killed.  Each fact is one line on standard output as soon as it is
+known.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ SMALL = b"Subject: x\r\n\r\nHello\r\n"
 
 Tell = Callable[[str], None]
 """Hears facts: `in ID`, `refused REASON`, `ending ID` (before it is known how that ends), `gone ID`, `failed ID`."""
-
 
 Doings = Sequence[Coroutine[Any, Any, None]]
 Together = Callable[[Doings], Awaitable[None]]
@@ -107,13 +106,11 @@ def print_now(fact: str) -> None:
     print(fact, flush=True)
 
 
-async def main(folder: str, *, forever: bool) -> None:
+async def main(folder: str) -> None:
     async with SqliteSpool(Path(folder), SystemClock()) as spool:
         while True:
             await pass_through(spool, print_now)
-            if not forever:
-                return
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], forever=len(sys.argv) > 2))
+    asyncio.run(main(sys.argv[1]))
