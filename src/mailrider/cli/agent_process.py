@@ -103,8 +103,6 @@ def run_for_master(program: str, arguments: Sequence[str]) -> int:
 def run_on_own_socket(wishes: OwnSocket) -> int:
     """The life of an agent that is a service of the system; the exit code."""
     log: MailLog | None = None
-    listener: socket.socket | None = None
-    path = ""
     try:
         transport = Transport(wishes.transport)
         settings = read_agent_settings(wishes.directory, wishes.overrides, wishes.service, transport, wishes.flags)
@@ -113,8 +111,7 @@ def run_on_own_socket(wishes: OwnSocket) -> int:
         postlog = f"{installation.queue_directory}/public/{installation.postlog_service}" if settings.maillog_file else ""
         log = open_log(settings, transport, postlog, wishes.syslog, stream=2 if wishes.verbose else None)
         settings.check()
-        path = wishes.path or f"private/{wishes.service}"
-        listener = listen_at(path, installation.mail_owner)
+        listener = listen_at(wishes.path or f"private/{wishes.service}", installation.mail_owner)
         plan = Plan(
             settings=settings,
             installation=installation,
@@ -214,8 +211,8 @@ def _supervise(
     uses_limit: int = 0,
 ) -> int:
     # Before there are workers: they share what is loaded.
-    from mailrider.cli.agent_loading import load_early
     from mailrider.cli.agent_work import run_worker
+    from mailrider.cli.early_loading import load_early
 
     load_early(plan.settings)
     log = plan.log

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -137,14 +137,7 @@ async def _deliver_all(
         return Burst(_Door(engine).deliver, engine.window_terms, engine.clock, observer)
 
     try:
-        if batch.sequential:
-            for parcel in batch.parcels:
-                if parcel.pause_seconds:
-                    await interruption.wait(parcel.pause_seconds)
-                # Each request is an attempt of its own: what the one before met does not suspend it.
-                await make_burst().run(begin(parcel))
-        else:
-            await make_burst().run(portion for parcel in batch.parcels for portion in begin(parcel))
+        await _work_off(batch, begin, make_burst, interruption)
     except asyncio.CancelledError:
         if not interruption.is_final:
             raise
@@ -154,6 +147,19 @@ async def _deliver_all(
             consignment.break_off()
     finally:
         await engine.close()
+
+
+async def _work_off(
+    batch: Batch, begin: Callable[[Parcel], list[Portion]], make_burst: Callable[[], Burst], interruption: _Interruption
+) -> None:
+    if not batch.sequential:
+        await make_burst().run(portion for parcel in batch.parcels for portion in begin(parcel))
+        return
+    for parcel in batch.parcels:
+        if parcel.pause_seconds:
+            await interruption.wait(parcel.pause_seconds)
+        # Each request is an attempt of its own: what the one before met does not suspend it.
+        await make_burst().run(begin(parcel))
 
 
 def _make_reader(read: Read, standard_input: Message | UnreadableMessage | None) -> Read:

@@ -51,7 +51,6 @@ _RULES = (
 )
 
 
-
 class Job(NamedTuple):
     """One message to deliver, and what must become of it."""
 

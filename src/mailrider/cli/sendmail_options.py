@@ -57,7 +57,7 @@ _RET = {"hdrs": "hdrs", "full": "full"}
 
 @dataclass
 class SendmailOptions:
-    """What the command line says.  `sender` None: whoever calls.  `queue_ids` and `site` go with `Mode.FLUSH`."""
+    """What the command line says.  `sender` None: whoever calls.  `queue_id` and `site` go with `Mode.FLUSH`."""
 
     mode: Mode = Mode.SUBMIT
     sender: str | None = None

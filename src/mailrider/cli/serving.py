@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from mailrider.cli.agent_loading import load_early
+from mailrider.cli.early_loading import load_early
 from mailrider.cli.event_loop import look_seldom_for_garbage
 from mailrider.cli.privileges import Owner, drop, find_owner, make_folder
 from mailrider.cli.serving_single import Single

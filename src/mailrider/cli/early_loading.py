@@ -1,7 +1,7 @@
 """What is loaded at its first use elsewhere is loaded here before privileges are given up.
 
 Behind a chroot, or where Python lies in a folder that the owner of the mail may not read, it could not be found any more.
-It is done before there are workers, so that they share the memory.
+It is done before there are workers, so that they share the memory.  Agents and nodes do it.
 """
 
 from __future__ import annotations

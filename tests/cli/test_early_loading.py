@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import mailrider
-from mailrider.cli import agent_loading
+from mailrider.cli import early_loading
 from mailrider.machine import read_settings
 
 SOURCE = Path(mailrider.__file__).parent
@@ -31,8 +31,8 @@ def late_imports(path: Path) -> set[str]:
 
 def test_nothing_is_imported_too_late() -> None:
     loaded = {
-        *agent_loading.CODECS, *agent_loading.RECORD_TYPES, *agent_loading.CORE, *agent_loading.TLS, *agent_loading.LOGIN,
-        *agent_loading.FETCHING,
+        *early_loading.CODECS, *early_loading.RECORD_TYPES, *early_loading.CORE, *early_loading.TLS, *early_loading.LOGIN,
+        *early_loading.FETCHING,
     }  # fmt: skip
     covered = loaded | {name.rpartition(".")[0] for name in loaded if "." in name} | AT_OPENING
     missing = {
@@ -48,6 +48,6 @@ def test_nothing_is_imported_too_late() -> None:
 def test_what_master_cf_says_counts_too(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("myhostname = mail.example.com\n")
     (tmp_path / "master.cf").write_text("relay unix - - n - - smtp -o smtp_tls_security_level=may\n")
-    assert [entry.name for entry in agent_loading.list_entries(read_settings(tmp_path))] == [
+    assert [entry.name for entry in early_loading.list_entries(read_settings(tmp_path))] == [
         "myhostname", "smtp_tls_security_level"
     ]  # fmt: skip
