@@ -2,7 +2,8 @@
 
 ``python -m tests.spool.sweep FOLDER KIND TIMES ERROR``: KIND is `all` or `fsync`, TIMES how many operations fail, ERROR the
 number of the error.  Each n has a process and a folder of its own.  What is left is looked at as it is after the process was
-killed, and as it is after a power failure; both before and after the spool was closed.
+killed, and as it is after a power failure; both when the messages have come in, when they have ended, and when the spool has
+been closed.
 
 Prints how many operations there were.  What is wrong goes to standard error, and the exit code is 1.
 """
@@ -18,7 +19,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from tests.spool.traffic import LARGE, SMALL, SystemClock, as_one_group, pass_through
+from tests.spool.traffic import LARGE, SMALL, Doings, SystemClock, as_one_group, pass_through
 
 from mailrider.errors import SpoolTrouble
 from mailrider.spool.queue_id import queue_id_of
@@ -54,16 +55,28 @@ class Disk:
         return calls
 
 
-async def pass_over(folder: Path, disk: Disk) -> list[str]:
+async def pass_over(folder: Path, disk: Disk) -> dict[str, list[str]]:
+    """What had been told at each moment at which stock was taken."""
     told: list[str] = []
+    moments: dict[str, list[str]] = {}
+
+    def take_stock(moment: str) -> None:
+        disk.take_stock(moment)
+        moments[moment] = told.copy()
+
     try:
         async with SqliteSpool(folder / "queue", SystemClock(), sweeps=True) as spool:
-            await pass_through(spool, told.append, MESSAGES, as_one_group(spool))
-            disk.take_stock("open")
+            as_one = as_one_group(spool)
+
+            async def together(doings: Doings) -> None:
+                await as_one(doings)
+                take_stock("ended" if "came" in moments else "came")
+
+            await pass_through(spool, told.append, MESSAGES, together)
     except SpoolTrouble as trouble:
         told.append(f"trouble {trouble}")
-    disk.take_stock("closed")
-    return told
+    take_stock("closed")
+    return moments
 
 
 def texts_in(folder: Path) -> dict[str, bytes]:
@@ -112,14 +125,16 @@ def try_one(folder: Path, kind: str, at: int, times: int, error: int) -> tuple[i
     child = os.fork()
     if not child:
         disk = Disk(folder, kind, at, times, error)
-        told = asyncio.run(asyncio.wait_for(pass_over(folder, disk), 60))
-        (folder / "facts").write_text(json.dumps([disk.calls, told]))
+        moments = asyncio.run(asyncio.wait_for(pass_over(folder, disk), 60))
+        (folder / "facts").write_text(json.dumps([disk.calls, moments]))
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    calls, told = json.loads((folder / "facts").read_text())
+    calls, moments = json.loads((folder / "facts").read_text())
     wrong = []
     for state in sorted(folder.glob("*-*")):
-        what = disagreement(told, state, power_failed=state.name.endswith("-unplugged"))
+        moment, _, accident = state.name.partition("-")
+        told = moments[moment]
+        what = disagreement(told, state, power_failed=accident == "unplugged")
         if what:
             wrong.append(f"operation {at}, {state.name}: {what}; told: {told}")
     return calls, wrong
