@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -45,6 +45,9 @@ FIXED_PARAMETERS = (
     "syslog_facility", "syslog_name", "delay_logging_resolution_limit", "info_log_address_format", "helpful_warnings",
 )  # fmt: skip
 """What a node goes by from its start to its end: places that take the rights of root, and the shape of its log."""
+
+INTERNAL_SERVICES = frozenset({"error", "retry", "discard"})
+"""What the queue does by itself."""
 
 LOCAL = "local"
 """The transport for mailboxes on this host."""
@@ -134,6 +137,22 @@ def has_mailboxes(settings: Settings) -> bool:
 
 def find_doubts(settings: Settings) -> list[str]:
     """What the settings of a node may not have been meant to say."""
+    return [*_doubt_mailboxes(settings), *_doubt_services(settings)]
+
+
+def _doubt_services(settings: Settings) -> Iterator[str]:
+    """Services that mail goes to and master.cf does not have; whoever writes one to add a service may think of no others."""
+    wanted = {"default_transport": settings.default_transport}
+    if settings.relay_domains:
+        wanted["relay_transport"] = settings.relay_transport
+    for parameter, value in wanted.items():
+        service = value.partition(":")[0]
+        if service not in INTERNAL_SERVICES and find_protocol(settings, service) is None:
+            remedy = f"add a line: {service} unix - - n - - smtp" if settings.services.services else "name smtp, relay or lmtp"
+            yield f"{parameter} = {value}: there is no such delivery agent, and mail waits that goes there; {remedy}"
+
+
+def _doubt_mailboxes(settings: Settings) -> list[str]:
     if not settings.mydestination or has_mailboxes(settings):
         return []
     return [

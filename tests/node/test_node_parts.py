@@ -168,6 +168,27 @@ def test_a_process_limit_of_master_cf_counts(tmp_path: Path) -> None:
     assert node_parts.find_protocol(settings, "smtp") is None
 
 
+def test_a_master_cf_without_the_service_that_mail_goes_to_is_doubted(tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("mydestination =\nrelay_domains = dest.example\n")
+    (tmp_path / "master.cf").write_text("slow unix - - n - - smtp\n")
+    assert node_parts.find_doubts(read_settings(tmp_path)) == [
+        "default_transport = smtp: there is no such delivery agent, and mail waits that goes there;"
+        " add a line: smtp unix - - n - - smtp",
+        "relay_transport = relay: there is no such delivery agent, and mail waits that goes there;"
+        " add a line: relay unix - - n - - smtp",
+    ]
+    (tmp_path / "master.cf").write_text("slow unix - - n - - smtp\nsmtp unix - - n - - smtp\n")
+    (tmp_path / "main.cf").write_text("mydestination =\n")
+    assert node_parts.find_doubts(read_settings(tmp_path)) == []
+
+
+def test_a_default_transport_that_nothing_stands_for_is_doubted() -> None:
+    (doubt,) = node_parts.find_doubts(make(mydestination="", default_transport="uucp:x"))
+    assert doubt.startswith("default_transport = uucp:x: ")
+    assert doubt.endswith("name smtp, relay or lmtp")
+    assert node_parts.find_doubts(make(mydestination="", default_transport="error:no")) == []
+
+
 def test_without_a_master_cf_services_go_by_their_names() -> None:
     settings = make()
     found = [node_parts.find_protocol(settings, name) for name in ("smtp", "relay", "lmtp", "local")]
