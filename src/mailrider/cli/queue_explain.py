@@ -20,7 +20,7 @@ from mailrider.queue.schedule import Schedule
 from mailrider.settings import Settings
 from mailrider.spool.spool import HELD_SECONDS, OpenRecipient, StoredMessage
 
-NO_GROUPS: Final[Mapping[int, str]] = MappingProxyType({})
+NONE: Final[Mapping[int, str]] = MappingProxyType({})
 
 FORECAST_LIMIT = 200
 """Attempts that are foretold: with the defaults five days have about 110."""
@@ -33,9 +33,16 @@ LATE_SECONDS = 60.0
 
 
 def explain_message(
-    message: StoredMessage, settings: Settings, now_seconds: float, groups: Mapping[int, str] = NO_GROUPS
+    message: StoredMessage,
+    settings: Settings,
+    now_seconds: float,
+    groups: Mapping[int, str] = NONE,
+    paces: Mapping[int, str] = NONE,
 ) -> dict[str, Any]:
-    """All of it, as values for JSON.  `groups`: with whom recipients share their limits, by their numbers."""
+    """All of it, as values for JSON.
+
+    `groups`: with whom recipients share their limits, `paces`: the rates that hold for them, both by their numbers.
+    """
     terms = make_schedule_terms(settings)
     schedule = Schedule(terms, now_seconds)
     sender = message.envelope.sender
@@ -53,6 +60,7 @@ def explain_message(
         "recipients": [
             _explain_recipient(one, message, schedule, expires, now_seconds)
             | ({"group": make_printable(groups[one.number])} if one.number in groups else {})
+            | ({"pace": make_printable(paces[one.number])} if one.number in paces else {})
             for one in message.recipients
         ],
     }  # fmt: skip
@@ -130,6 +138,8 @@ def explanation_lines(explanation: dict[str, Any], now_seconds: float) -> list[s
         lines.append(f"    why:   {one['why']}")
         if "group" in one:
             lines.append(f"    group: {one['group']}")
+        if "pace" in one:
+            lines.append(f"    pace:  {one['pace']}")
         if "possibly_delivered" in one:
             doubt = one["possibly_delivered"]
             lines.append(

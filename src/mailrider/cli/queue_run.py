@@ -150,12 +150,13 @@ async def _text_of(spool: Spool, queue_id: str) -> bytes | None:
 def run_explain(given: Given, ids: tuple[str, ...], *, as_json: bool) -> int:
     """`mailrider queue explain`."""
     from mailrider.cli.queue_explain import explain_message, explanation_lines  # the schedule of a whole node
+    from mailrider.cli.queue_paces import find_paces
 
     settings = settings_of(given)
 
     async def explain(spool: Spool, message: StoredMessage) -> None:
         groups = await _find_groups(message, settings)
-        explanation = explain_message(message, settings, time.time(), groups)
+        explanation = explain_message(message, settings, time.time(), groups, find_paces(message, settings))
         if as_json:
             click.echo(json.dumps(explanation))
             return
