@@ -93,6 +93,18 @@ def test_canonical_form_of_odd_spellings() -> None:
         ("Bad..Name", "Bad..Name"),
         ("Bücher.test", "xn--bcher-kva.test"),
         ("faß.test", "xn--fa-hia.test"),
+        ("i\u2764.test", "xn--i-7iq.test"),
+        ("a_b.ü", "a_b.xn--tda"),
+        ("ü.xn--mnchen-3ya", "xn--tda.xn--mnchen-3ya"),
+        ("m\u00fcnchen\u3002test", "xn--mnchen-3ya.test"),
+        ("ü.xn--mnchen", None),
+        ("ü.xn--a", None),
+        ("ü.xn--\u20ac", None),
+        ("\u0301ü.test", None),
+        ("-ü.test", None),
+        ("ab--ü.test", None),
+        ("ü.ab--c", None),
+        ("\u180e\u0c50.test", None),
         ("ü-.test", None),
         ("ü..test", None),
         ("ü" * 70, None),
@@ -105,6 +117,8 @@ def test_a_labels(name: str, ascii_name: str | None) -> None:
 
 def test_a_labels_of_2003() -> None:
     assert to_ascii("faß.test", idna2003=True) == "fass.test"
+    assert to_ascii("i\u2764\u200d.test", idna2003=True) == "xn--i-7iq.test"
+    assert to_ascii("-ü.test", idna2003=True) is None
     assert to_ascii("ü..test", idna2003=True) is None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import socket
+import unicodedata
 from functools import lru_cache
 
 from mailrider.model.server import Family
@@ -21,6 +22,9 @@ LABEL_LIMIT_OCTETS = 63
 """RFC 1035 §2.3.4."""
 IDN_CACHE_ENTRIES = 256
 """Conversions remembered; Postfix keeps as many."""
+
+_DEVIATIONS = {0xDF: "ss", 0x3C2: "\u03c3", 0x200C: "", 0x200D: ""}
+"""What UTS #46 §4 once mapped, and IDNA 2008 does not."""
 
 _LABEL = rf"[A-Za-z0-9_](?:[A-Za-z0-9_-]{{0,{LABEL_LIMIT_OCTETS - 2}}}[A-Za-z0-9_])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -75,20 +79,44 @@ def canonical_address(address: str) -> str:
 
 @lru_cache(maxsize=IDN_CACHE_ENTRIES)
 def to_ascii(name: str, *, idna2003: bool = False) -> str | None:
-    """A domain name with its non-ASCII labels as A-labels (RFC 5891 §4, UTS #46), or None where that is impossible.
+    """A domain name with its non-ASCII labels as A-labels (UTS #46 §4, with CheckHyphens), or None where that is impossible.
 
-    `idna2003` is `enable_idna2003_compatibility`: the older mapping, in which U+00DF becomes `ss`.  ASCII names come back
-    unchanged and unjudged.
+    What registries would not register today, such as a heart, is a label all the same: there are domains of that kind.
+    `idna2003` is `enable_idna2003_compatibility`: the transitional mapping, in which U+00DF becomes `ss`.  ASCII names come
+    back unchanged and unjudged.
     """
     if name.isascii():
         return name
     try:
-        if idna2003:
-            encoded = name.encode("idna").decode("ascii")
-        else:
-            import idna
+        import idna
 
-            encoded = idna.encode(name, uts46=True).decode("ascii")
+        mapped = idna.uts46_remap(name, std3_rules=False)
+        if idna2003:
+            mapped = unicodedata.normalize("NFC", mapped.translate(_DEVIATIONS))
+        encoded = ".".join([_encode_label(label) for label in mapped.split(".")])
     except UnicodeError:  # idna.IDNAError is one
         return None
     return encoded if is_valid_hostname(encoded) else None
+
+
+def _encode_label(label: str) -> str:
+    """A label that has been mapped.  Raises `UnicodeError` for one that can be none."""
+    if label.startswith("xn--"):
+        import idna
+
+        decoded = label[4:].encode("ascii").decode("punycode")
+        if decoded.isascii() or idna.uts46_remap(decoded, std3_rules=False) != decoded:
+            raise UnicodeError("no A-label")
+        _check_label(decoded)
+        return label
+    if label[2:4] == "--":
+        raise UnicodeError("hyphens in the third and fourth place")
+    if label.isascii():
+        return label
+    _check_label(label)
+    return "xn--" + label.encode("punycode").decode("ascii")
+
+
+def _check_label(label: str) -> None:
+    if label.startswith("-") or label.endswith("-") or unicodedata.category(label[0]).startswith("M"):
+        raise UnicodeError("a hyphen or a mark at an end")
