@@ -46,7 +46,7 @@ def test_the_clock_of_a_reply_runs_from_when_it_is_the_next() -> None:
 
 
 def test_greeting_and_ehlo_have_one_limit_together_with_per_request_deadlines() -> None:
-    countdown, watch, _ = make(per_request=True)
+    countdown, watch, over = make(per_request=True)
     countdown.await_reply((GREETING, "script", 0))
     watch.seconds += 6.5
     countdown.await_reply((EHLO, "script", 5))
@@ -56,8 +56,10 @@ def test_greeting_and_ehlo_have_one_limit_together_with_per_request_deadlines() 
     countdown.await_reply((EHLO, "script", 5))
     assert countdown.deadline_seconds == 110.5
     watch.seconds += 3
+    assert over == []
     countdown.await_reply((HELO, "script", 5))
     assert countdown.deadline_seconds == watch.seconds
+    assert over == ["over"]  # there is no time left to begin with
     countdown.await_reply((STARTTLS, "script", 5))
     countdown.await_reply((EHLO, "script", 6))
     assert countdown.deadline_seconds == watch.seconds + 10

@@ -65,6 +65,8 @@ class Countdown:
             deadline = patience.begin(stage, now)
         self._stage, end = stage, self._rest_until_seconds
         self.deadline_seconds = deadline if deadline < end else end
+        if deadline <= now:
+            self._when_over()  # smtp(8) does not begin what it has no time for
 
     def octets_arrived(self, stage: Stage | None) -> None:
         """Some octets of what is waited for have come, but not its end."""
