@@ -48,6 +48,16 @@ def test_it_is_known_until_its_time_is_over(scene: Scene) -> None:
     assert failed.find("host", "user", Secret("wrong")) is None
 
 
+def test_seconds_are_whole(scene: Scene) -> None:
+    scene.now_seconds += 0.1
+    failed = scene.open()
+    failed.remember("host", "user", Secret("wrong"), REFUSED)
+    scene.now_seconds += 90.8
+    assert failed.find("host", "user", Secret("wrong")) == REFUSED
+    scene.now_seconds += 0.2
+    assert failed.find("host", "user", Secret("wrong")) is None
+
+
 def test_a_new_password_is_tried_and_the_old_one_forgotten(scene: Scene) -> None:
     failed = scene.open()
     failed.remember("host", "user", Secret("wrong"), REFUSED)

@@ -12,6 +12,7 @@ Known fault: the file is written in the event loop; it is small, and written onl
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import secrets
 from collections.abc import Callable
@@ -100,7 +101,9 @@ class FailedLogins:
         entry = self._load(host, user)
         if entry is None:
             return None
-        if entry.seconds + self._lifetime_seconds >= self._now_seconds() and entry.digest == _digest(secret, entry.salt):
+        # Whole seconds, as smtp(8) has them: a lifetime of 0 still lasts until the second is over.
+        is_fresh = math.floor(entry.seconds) + self._lifetime_seconds >= math.floor(self._now_seconds())
+        if is_fresh and entry.digest == _digest(secret, entry.salt):
             return FailedLogin(entry.status, entry.text)
         self._remove(host, user)
         return None
