@@ -21,6 +21,7 @@ from mailrider.intake.tally import UNKNOWN
 from mailrider.intake.terms import TlsFacts
 
 BDAT_LIMIT_DIGITS = 18
+"""No chunk is larger, and Python takes long to read a number of many digits."""
 
 FORBIDDEN = frozenset({"CONNECT", "GET", "POST"})
 """Who says so is a web browser in the hands of somebody else (`smtpd_forbidden_commands`)."""

@@ -16,8 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from mailrider.intake.terms import UNKNOWN
 
 KEPT_SECONDS = 300.0
+"""The system does not tell how long an answer is good for; names of hosts change seldom."""
+
 KEPT_LIMIT = 1000
+"""As many as there can be connections (`listener.CONNECTIONS_LIMIT`)."""
+
 PATIENCE_SECONDS = 5.0
+"""A client waits for its greeting; RFC 5321 §4.5.3.2.1 gives it five minutes, and people have less."""
+
 THREADS = 4
 """Slow questions must not take the threads that write messages."""
 
