@@ -64,7 +64,8 @@ class Pace(Section, title="concurrency"):
         since="pre-2.0", in_effect=True,
     )  # fmt: skip
     smtp_destination_recipient_limit = Count(
-        "$default_destination_recipient_limit", "Recipients in one delivery; 1 also gives each its own place in the queue.",
+        "$default_destination_recipient_limit",
+        "Recipients in one delivery; with 1, limits of a destination hold for each recipient on its own.",
         since="pre-2.0", in_effect=True,
     )  # fmt: skip
     default_destination_concurrency_limit = Count(
