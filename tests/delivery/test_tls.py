@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailrider.events import Noted, TlsEstablished, TlsFailed
+from mailrider.events import Noted, TlsEstablished, TlsFailed, Warned
 from mailrider.model.outcome import DeliveryReport
 from mailrider.model.request import Transport
 from mailrider.testkit.authority import Certificate, make_root
@@ -305,6 +305,23 @@ def test_a_library_that_cannot_be_set_up_means_clear_or_nothing(tmp_path: Path, 
     place = Place(tmp_path, smtp_tls_security_level="encrypt", **wrong)
     (report,) = place.deliver()
     assert brief(report) == ["deferred 4.7.5 TLS is required, but our TLS engine is unavailable"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"smtp_tls_mandatory_protocols": "bogus"}, 'Invalid TLS protocol list "bogus": aborting TLS session'),
+        ({"smtp_tls_mandatory_ciphers": "bogus"}, 'invalid cipher grade: "bogus"'),
+        ({"tls_medium_cipherlist": "NOSUCH"}, "error setting cipher list 'NOSUCH:!eNULL': no cipher match"),
+    ],
+)
+def test_what_makes_no_sense_fails_the_handshake_and_is_told(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    place = Place(tmp_path, smtp_tls_security_level="encrypt", **settings)
+    (report,) = place.deliver()
+    assert brief(report) == ["deferred 4.7.5 Cannot start TLS: handshake failure"]
+    relay = place.scene.told(Warned)[-1].text.partition("]:")
+    assert relay[2].partition(": ")[2] == said
+    assert not place.scene.told(TlsFailed)
 
 
 def test_a_certificate_that_is_not_there_is_not_shown(tmp_path: Path) -> None:

@@ -198,7 +198,13 @@ class SecureTurn:
         return None
 
     def _fail(self, cause: WireTrouble) -> None:
-        self._observer(TlsFailed(self._queue_id, self._server, str(cause) or "lost connection"))
+        from mailrider.tls.context import Unusable
+
+        if isinstance(self._context, Unusable):  # nothing of it was the server's fault
+            relay, text = self._server.relay.lower(), str(cause)
+            self._observer(Warned(text if text.lower().startswith(relay) else f"{relay}: {text}"))
+        else:
+            self._observer(TlsFailed(self._queue_id, self._server, str(cause) or "lost connection"))
         if self.policy.terms is not None:
             self._security.engine.forget_session(self.policy.terms, self._session_key)
 
