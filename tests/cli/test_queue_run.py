@@ -234,6 +234,11 @@ def test_counts(queue: Queue) -> None:
     assert code == 0
     assert "and 2 more domains" in out
     assert "on hold" in queue.run("stats")[1] or "now" in queue.run("stats")[1]
+    code, out, _ = queue.run("stats", "--metrics", "--limit", "1")
+    assert code == 0
+    assert f"mailrider_queue_messages {told['messages']}" in out.splitlines()
+    assert out.count("mailrider_queue_domain_recipients{") == 1
+    assert queue.run("stats", "--metrics", "--json")[0] == 64
 
 
 def test_there_is_no_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,7 @@ def explain(given: Given, **rest: Any) -> int:
 
 @queue.command("stats")
 @click.option("--limit", metavar="N", type=WholeNumber(1), default=20, show_default=True, help="How many domains to show.")
+@click.option("--metrics", "as_metrics", is_flag=True, help="The text format of Prometheus, for its textfile collector.")
 @json_option
 @with_settings
 def stats(given: Given, **rest: Any) -> int:

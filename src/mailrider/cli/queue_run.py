@@ -220,12 +220,19 @@ def run_order(
     return _run(given, carry_out)
 
 
-def run_stats(given: Given, limit: int, *, as_json: bool) -> int:
+def run_stats(given: Given, limit: int, *, as_json: bool, as_metrics: bool) -> int:
     """`mailrider queue stats`."""
+    if as_json and as_metrics:
+        raise WrongUsage("specify only one of --json and --metrics")
 
     async def tell(spool: Spool) -> int:
         counts = await spool.stats()
-        if as_json:
+        if as_metrics:
+            from mailrider.observe.metrics import write_metrics
+
+            for line in write_metrics(counts, limit, time.time()):
+                click.echo(line)
+        elif as_json:
             click.echo(json.dumps(counts_as_json(counts)))
         else:
             for line in count_lines(counts, limit, time.time()):
