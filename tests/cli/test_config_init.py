@@ -69,6 +69,7 @@ def test_the_command_says_what_comes_next(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"{tmp_path}/main.cf is written; ")
     again = CliRunner().invoke(config, ["init", str(tmp_path)])
     assert isinstance(again.exception, CannotCreate)
-    nowhere = CliRunner().invoke(config, ["init"])
-    assert isinstance(nowhere.exception, WrongUsage)
-    assert "needs one directory" in str(nowhere.exception)
+    for names in (["init"], ["init", ""], ["init", "a", "b"]):
+        nowhere = CliRunner().invoke(config, names)
+        assert isinstance(nowhere.exception, WrongUsage)
+        assert "needs one directory" in str(nowhere.exception)

@@ -204,7 +204,7 @@ def _count(things: Sized, word: str) -> str:
 def _init(names: tuple[str, ...]) -> None:
     from mailrider.cli.config_init import write_main_cf
 
-    if len(names) != 2:
+    if len(names) != 2 or not names[1]:
         raise WrongUsage("config init needs one directory")
     click.echo(f"{write_main_cf(Path(names[1]))} is written; look it through, then run: mailrider config -c {names[1]} check")
 
