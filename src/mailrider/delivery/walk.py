@@ -140,8 +140,9 @@ class Walk:
     async def _use_kept_sessions(self) -> None:
         """First one that was kept for the destination, then those to its best servers."""
         itinerary, cache, ledger = self._itinerary, self._means.cache, self._progress.ledger
-        if self._destination_key is not None and itinerary.candidates:
-            while ledger.open and (session := cache.take(self._destination_key)) is not None:
+        if itinerary.candidates:
+            # The key is looked at each time: it is given up with the first connection that is not kept any more.
+            while ledger.open and (key := self._destination_key) is not None and (session := cache.take(key)) is not None:
                 if not (session.policy is self._hops.plain and session.login is None) and not await self._still_fits(session):
                     session.connection.close()
                 elif await self._use_kept(session):
