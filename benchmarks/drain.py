@@ -23,7 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.postfix.instance import Postfix, free_port, why_not
+from tests.ports import free_port
+from tests.postfix.instance import Postfix, why_not
 
 MESSAGES = 5000
 SIZE_OCTETS = 4000

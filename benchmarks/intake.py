@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.postfix.instance import Postfix, free_port, why_not
+from tests.ports import free_port
+from tests.postfix.instance import Postfix, why_not
 
 from benchmarks.drain import PATIENCE_SECONDS, PROGRAM, SIZE_OCTETS, Figure, count, processor_seconds, wait_for
 

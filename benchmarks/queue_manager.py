@@ -21,7 +21,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.postfix.instance import Postfix, agent_line, free_port, why_not
+from tests.ports import free_port
+from tests.postfix.instance import Postfix, agent_line, why_not
 
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table

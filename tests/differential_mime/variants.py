@@ -143,8 +143,8 @@ def _rewrite(*, propagate: bool) -> Callable[[str], str | None]:
 
 
 _ALL_CHECKS = (
-    " -o smtp_header_checks=regexp:{dir}/header_rules -o smtp_mime_header_checks=regexp:{dir}/mime_rules"
-    " -o smtp_nested_header_checks=regexp:{dir}/nested_rules -o smtp_body_checks=regexp:{dir}/body_rules"
+    " -o smtp_header_checks=regexp:{etc}/header_rules -o smtp_mime_header_checks=regexp:{etc}/mime_rules"
+    " -o smtp_nested_header_checks=regexp:{etc}/nested_rules -o smtp_body_checks=regexp:{etc}/body_rules"
 )
 _CHECKED = Fitting(
     header_checks=_table_of(_HEADER_RULES),
@@ -152,7 +152,7 @@ _CHECKED = Fitting(
     nested_header_checks=_table_of(_NESTED_HEADER_RULES),
     body_checks=_table_of(_BODY_RULES),
 )
-_GENERIC = " -o smtp_generic_maps=texthash:{dir}/addresses,regexp:{dir}/patterns"
+_GENERIC = " -o smtp_generic_maps=texthash:{etc}/addresses,regexp:{etc}/patterns"
 
 
 @dataclass(frozen=True)
@@ -196,9 +196,9 @@ VARIANTS = (
         " -o smtp_line_length_limit=60 -o mime_nesting_limit=1 -o mime_boundary_length_limit=3 -o header_size_limit=120",
         Fitting(downgrade=True, line_limit_octets=60, limits=Limits(1, 3, 120)),
     ),
-    Variant("fields", " -o smtp_line_length_limit=0 -o smtp_nested_header_checks=regexp:{dir}/nested_rules",
+    Variant("fields", " -o smtp_line_length_limit=0 -o smtp_nested_header_checks=regexp:{etc}/nested_rules",
             Fitting(line_limit_octets=0, nested_header_checks=_table_of(_NESTED_HEADER_RULES))),
-    Variant("bodies", " -o smtp_line_length_limit=0 -o smtp_body_checks=regexp:{dir}/body_rules",
+    Variant("bodies", " -o smtp_line_length_limit=0 -o smtp_body_checks=regexp:{etc}/body_rules",
             Fitting(downgrade=True, line_limit_octets=0, body_checks=_table_of(_BODY_RULES))),
     Variant("checks", _ALL_CHECKS, _CHECKED),
     Variant("generic", _GENERIC, Fitting(generic=_rewrite(propagate=False))),
