@@ -126,4 +126,28 @@ def test_old_policies_are_listed_before_they_expire(tmp_path: Path) -> None:
     store.keep(policy_of("old.test", NOW - 600))
     store.keep(policy_of("new.test", NOW - 400))
     store.keep(policy_of("dead.test", NOW - 1000))
-    assert [kept.domain for kept in store_at(tmp_path)[0].list_old(NOW)] == ["old.test"]
+    for looked_through in (store, store_at(tmp_path)[0]):
+        found = list(looked_through.look_through(NOW))
+        assert [name for name, _ in found] == ["dead.test", "new.test", "old.test"]
+        assert [kept.domain for _, kept in found if kept is not None] == ["old.test"]
+
+
+def test_looking_through_goes_on_where_it_was_left_and_round(tmp_path: Path) -> None:
+    store = store_at(tmp_path)[0]
+    for name in "abc":
+        store.keep(policy_of(f"{name}.test", NOW - 600))
+    for after, order in {"": "abc", "a.test": "bca", "b": "bca", "c.test": "abc", "z": "abc"}.items():
+        assert [name[0] for name, _ in store.look_through(NOW, after)] == list(order)
+
+
+def test_what_another_process_has_fetched_is_not_old(tmp_path: Path) -> None:
+    store = store_at(tmp_path)[0]
+    store.keep(policy_of("a.test", NOW - 600))
+    store_at(tmp_path)[0].keep(policy_of("a.test", NOW - 10))
+    assert list(store.look_through(NOW)) == [("a.test", None)]
+
+
+def test_without_a_folder_memory_is_looked_through() -> None:
+    store = PolicyStore("", 10, lambda text: None)
+    store.keep(policy_of("a.test", NOW - 600))
+    assert [(name, kept is not None) for name, kept in store.look_through(NOW)] == [("a.test", True)]

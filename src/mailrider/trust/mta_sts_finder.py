@@ -34,7 +34,10 @@ SWEEP_SECONDS = 3600.0
 """How often old policies are looked for."""
 
 SWEEP_LIMIT = 20
-"""Policies that are fetched again in one sweep, so that a full cache is no flood."""
+"""Policies that are fetched again in one sweep, so that a full cache is no flood; the next sweep goes on behind them."""
+
+FILES_AT_ONCE = 10
+"""A millisecond of reading; then deliveries have their turn."""
 
 FAILURES_LIMIT = 10_000
 """Domains whose failure is remembered."""
@@ -66,7 +69,10 @@ class _Failure(NamedTuple):
 class StsPolicies:
     """The policies of domains."""
 
-    __slots__ = ("_background", "_clock", "_failures", "_fetching", "_resolver", "_store", "_sweep_seconds", "_terms", "_warn")
+    __slots__ = (
+        "_background", "_clock", "_failures", "_fetching", "_resolver", "_store", "_sweep_seconds", "_swept_to", "_terms",
+        "_warn",
+    )  # fmt: skip
 
     def __init__(
         self, resolver: Resolver, store: PolicyStore, terms: FetchTerms, clock: Clock, warn: Callable[[str], None]
@@ -80,6 +86,7 @@ class StsPolicies:
         self._background: set[asyncio.Task[None]] = set()
         self._failures: dict[str, _Failure] = {}
         self._sweep_seconds = clock.monotonic_seconds()
+        self._swept_to = ""
 
     async def find(self, nexthop: str, domain: str) -> StsFinding | None:
         """The policy for a next hop, None where there is none or none may be.
@@ -177,7 +184,15 @@ class StsPolicies:
             self._begin(self._sweep())
 
     async def _sweep(self) -> None:
-        old = list(self._store.list_old(self._clock.wall_seconds()))[:SWEEP_LIMIT]
+        old: list[KeptPolicy] = []
+        for step, (name, kept) in enumerate(self._store.look_through(self._clock.wall_seconds(), self._swept_to), 1):
+            if kept is not None:
+                old.append(kept)
+                self._swept_to = name
+            if len(old) >= SWEEP_LIMIT:
+                break
+            if step % FILES_AT_ONCE == 0:
+                await asyncio.sleep(0)
         for kept in old:
             identity = await self._find_id(kept.domain)
             if identity is not None:

@@ -12,6 +12,7 @@ Known fault: files are not synced, so a power failure may lose what was fetched 
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
 import os
@@ -47,6 +48,10 @@ class KeptPolicy(NamedTuple):
         """When it is forgotten, if it is not fetched again."""
         return self.fetched_seconds + self.policy.max_age_seconds
 
+    def is_old(self, now_seconds: float) -> bool:
+        """Whether it is past the middle of its life, and lives."""
+        return self.policy.max_age_seconds / 2 < now_seconds - self.fetched_seconds < self.policy.max_age_seconds
+
 
 class PolicyStore:
     """Policies by domain (A-labels in lower case).  `directory` is empty for "in memory only"."""
@@ -76,17 +81,20 @@ class PolicyStore:
         if self._directory:
             self._write(kept)
 
-    def list_old(self, now_seconds: float) -> Iterator[KeptPolicy]:
-        """The policies that are past the middle of their life, in memory or in the folder; the folder is read on the way."""
-        domains = set(self._memory)
-        for path in self._files():
-            kept = self._load(path, now_seconds)
-            if kept is not None:
-                domains.add(kept.domain)
-        for domain in sorted(domains):
-            kept = self.find(domain, now_seconds)
-            if kept is not None and now_seconds - kept.fetched_seconds > kept.policy.max_age_seconds / 2:
-                yield kept
+    def look_through(self, now_seconds: float, after: str = "") -> Iterator[tuple[str, KeptPolicy | None]]:
+        """Every name in memory or in the folder, in their order from behind `after` and round.
+
+        With it the policy, where it is past the middle of its life and has not expired.  One file is read for each step, so
+        that a caller who has other things to do can do them in between.
+        """
+        known = {_stem(domain): kept for domain, kept in self._memory.items()}
+        names = sorted(known.keys() | {os.path.basename(path).removesuffix(_SUFFIX) for path in self._files()})
+        first = bisect.bisect_right(names, after)
+        for name in names[first:] + names[:first]:
+            path = os.path.join(self._directory, name + _SUFFIX)
+            candidates = (known.get(name), self._load(path, now_seconds) if self._directory else None)
+            latest = max(filter(None, candidates), key=lambda one: one.fetched_seconds, default=None)
+            yield name, latest if latest is not None and latest.is_old(now_seconds) else None
 
     # -- memory ----------------------------------------------------------------------------------------------------
 
@@ -99,8 +107,7 @@ class PolicyStore:
     # -- the folder ------------------------------------------------------------------------------------------------
 
     def _path(self, domain: str) -> str:
-        stem = domain if len(domain) <= NAME_LIMIT_CHARACTERS else hashlib.sha256(domain.encode()).hexdigest()
-        return os.path.join(self._directory, stem + _SUFFIX)
+        return os.path.join(self._directory, _stem(domain) + _SUFFIX)
 
     def _read(self, domain: str, now_seconds: float) -> KeptPolicy | None:
         if not self._directory:
@@ -161,6 +168,10 @@ class PolicyStore:
         except OSError:
             return
         yield from found
+
+
+def _stem(domain: str) -> str:
+    return domain if len(domain) <= NAME_LIMIT_CHARACTERS else hashlib.sha256(domain.encode()).hexdigest()
 
 
 def _understand(found: object, now_seconds: float) -> KeptPolicy | None:
