@@ -59,6 +59,15 @@ def test_a_socket_in_the_place_of_a_dead_one(tmp_path: Path, monkeypatch: pytest
             listen_at("s", OWNER)
 
 
+@pytest.mark.parametrize("owner", [OWNER, "no-such-user"])
+def test_a_socket_that_comes_to_nothing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("s")
+    with pytest.raises(WrongConfiguration):
+        listen_at("s", owner)
+    assert os.listdir() == ["s"]
+
+
 def test_a_place_where_nobody_can_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongConfiguration, match="cannot listen at private/x"):

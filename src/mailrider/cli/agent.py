@@ -7,6 +7,7 @@ Run by master(8) (see `run_for_master`), or on a socket of its own in the queue 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,15 +21,19 @@ POSTFIX_DIRECTORY = "/etc/postfix"
 @postfix_options
 @click.option(
     "--listen",
+    "path",
     metavar="PATH",
+    default="",
     help="Socket to listen on, relative to the queue directory.  [default: private/SERVICE]",
 )
-@click.option("--service", metavar="NAME", help="Name of the transport in Postfix.  [default: mailrider]")
+@click.option("--service", metavar="NAME", default="mailrider", show_default=True, help="Name of the transport in Postfix.")
 @click.option("--transport", type=click.Choice(["smtp", "lmtp"]), default="smtp", show_default=True, help="Protocol.")
 @click.option("--flags", metavar="DORX", default="", help="As flags= of smtp(8) in master.cf.")
 @click.option("--workers", type=WholeNumber(1, 64), metavar="N", help="Worker processes.  [default: 1]")
 @click.option("--most-at-once", type=WholeNumber(1), metavar="N", help="Deliveries at once in one worker.")
-@click.option("--syslog", metavar="PATH", help="Where syslog listens, for logs without maillog_file.  [default: /dev/log]")
+@click.option(
+    "--syslog", metavar="PATH", default="", help="Where syslog listens, for logs without maillog_file.  [default: /dev/log]"
+)
 @click.option("--json", "as_json", is_flag=True, help="With check: one JSON object instead of lines.")
 @click.argument("task", required=False, type=click.Choice(["check"]))
 def agent(
@@ -36,15 +41,9 @@ def agent(
     overrides: tuple[str, ...],
     verbose: int,
     *,
-    listen: str | None,
-    service: str | None,
-    transport: str,
-    flags: str,
-    workers: int | None,
-    most_at_once: int | None,
-    syslog: str | None,
     as_json: bool,
     task: str | None,
+    **wishes: Any,
 ) -> None:
     """Deliver for the queue manager of a Postfix.
 
@@ -67,28 +66,17 @@ def agent(
     64 wrong usage, or another agent has the socket;
     78 wrong configuration, check: errors.
     """
+    place = directory or _usual_directory()
     if task == "check":
         from mailrider.cli.agent_check import run_check
 
-        raise SystemExit(run_check(directory or _usual_directory(), overrides, as_json=as_json))
+        raise SystemExit(run_check(place, overrides, as_json=as_json))
     if as_json:
         raise WrongUsage("--json goes with check")
-    _check_flags(flags)
+    _check_flags(wishes["flags"])
     from mailrider.cli.agent_process import OwnSocket, run_on_own_socket
 
-    wishes = OwnSocket(
-        directory=directory or _usual_directory(),
-        overrides=overrides,
-        service=service or "mailrider",
-        transport=transport,
-        flags=flags,
-        path=listen or "",
-        workers=workers or 0,
-        most_at_once=most_at_once or 0,
-        verbose=verbose,
-        syslog=syslog or "",
-    )
-    raise SystemExit(run_on_own_socket(wishes))
+    raise SystemExit(run_on_own_socket(OwnSocket(place, overrides, verbose, **wishes)))
 
 
 def _check_flags(flags: str) -> None:

@@ -11,6 +11,7 @@ import pwd
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -45,18 +46,18 @@ WORKERS: Final = 1
 
 
 class OwnSocket(NamedTuple):
-    """What the command line of an agent on a socket of its own says; empty and 0 leave it to the defaults."""
+    """What the command line of an agent on a socket of its own says; empty and None leave it to the defaults."""
 
     directory: Path
     overrides: tuple[str, ...]
+    verbose: int
     service: str
     transport: str
     flags: str
     path: str
-    workers: int
-    most_at_once: int
-    verbose: int
-    syslog: str = ""
+    workers: int | None
+    most_at_once: int | None
+    syslog: str
 
 
 def run_for_master(program: str, arguments: Sequence[str]) -> int:
@@ -119,12 +120,12 @@ def run_on_own_socket(wishes: OwnSocket) -> int:
             service=wishes.service,
             listeners=[listener],
             log=log,
-            most_at_once=wishes.most_at_once,
+            most_at_once=wishes.most_at_once or 0,
             verbose=wishes.verbose,
             unprivileged=True,
             chroot="",
         )
-        return _supervise(plan, workers=wishes.workers)
+        return _supervise(plan, workers=wishes.workers or 0)
     except (MailriderError, OSError) as fault:
         return _fail(log, fault, to_terminal=True)
 
@@ -181,11 +182,12 @@ def listen_at(path: str, owner: str) -> socket.socket:
             os.chown(fresh, account.pw_uid, account.pw_gid)
         listener.listen(BACKLOG)
         os.rename(fresh, path)  # nobody finds the place empty
-    except KeyError:
+    except (KeyError, OSError) as trouble:
         listener.close()
-        raise WrongConfiguration(f"mail_owner = {owner}: there is no such user") from None
-    except OSError as trouble:
-        listener.close()
+        with suppress(OSError):
+            os.unlink(fresh)
+        if isinstance(trouble, KeyError):
+            raise WrongConfiguration(f"mail_owner = {owner}: there is no such user") from None
         raise WrongConfiguration(f"cannot listen at {path} in {os.getcwd()}: {trouble.strerror}") from None
     return listener
 
@@ -238,10 +240,8 @@ def _adopt(descriptor: int) -> socket.socket:
 
 
 def _keep_from_children(descriptor: int) -> None:
-    try:
+    with suppress(OSError):  # a pipe that is not there is none that could be left behind
         os.set_inheritable(descriptor, False)
-    except OSError:
-        pass  # a pipe that is not there is none that could be left behind
 
 
 def _fail(log: MailLog | None, fault: BaseException, *, to_terminal: bool = False) -> int:
