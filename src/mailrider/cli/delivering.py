@@ -60,6 +60,7 @@ def run_deliver(
     try:
         batch = _read_work(batch_file, message_file, given)
     finally:
+        gc.freeze()  # else it is looked through once as soon as the collector is on again
         gc.enable()
     settings = read_settings(choose_configuration(directory), overrides)
     batch, services = assign_services(batch, settings)
