@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,39 @@ HEAVY = frozenset({
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(SOURCE.parent))
+
+
+def list_compiled() -> list[str]:
+    """The modules that `MAILRIDER_COMPILE=1` compiles."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    modules: list[str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["modules"]
+    return modules
+
+
+def test_nobody_inherits_from_what_is_compiled_but_what_is_compiled() -> None:
+    """The interpreter refuses it, and only when the class is made."""
+    compiled = {f"mailrider.{module.replace('/', '.')}" for module in list_compiled()}
+    heirs = []
+    for path in FILES:
+        if name_of(path).removeprefix("mailrider/").removesuffix(".py") in list_compiled():
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in compiled]
+        names = {alias.asname or alias.name for node in imports for alias in node.names}
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        heirs += [f"{path}: {node.name}" for node in classes for base in node.bases if getattr(base, "id", "") in names]
+    assert not heirs
+
+
+WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
+
+
+@pytest.mark.parametrize("module", list_compiled())
+def test_what_is_compiled_waits_for_nothing_in_a_finally(module: str) -> None:
+    """mypyc takes whatever exception is being handled around it for one of its own then, and raises it once more."""
+    tree = ast.parse((ROOT / "src" / "mailrider" / f"{module}.py").read_text("utf-8"))
+    blocks = [block for node in ast.walk(tree) if isinstance(node, ast.Try) for block in node.finalbody]
+    assert not [part for block in blocks for part in ast.walk(block) if isinstance(part, WAITING)]
 
 
 def test_the_floors_hold() -> None:

@@ -171,6 +171,7 @@ def test_a_standard_input_that_cannot_be_read(deliver: Deliver, monkeypatch: pyt
     assert not peer.server.messages
 
 
+@pytest.mark.plain("a double takes the place of what a module calls")
 def test_a_message_that_vanishes_before_its_turn(deliver: Deliver, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def read_message(path: str) -> object:
         raise MissingInput(f"cannot open message file {path}: No such file or directory")

@@ -231,6 +231,7 @@ def test_other_failures_are_not_handed_over(status: str) -> None:
     run(main())
 
 
+@pytest.mark.plain("a double takes the place of what a module calls")
 @pytest.mark.parametrize(
     ("preferences", "outcome"), [((10, 10), "bounced 5.4.6"), ((10, 20), "deferred 4.4.6"), ((10, 5), "bounced 5.4.6")]
 )

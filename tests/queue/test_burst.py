@@ -294,6 +294,7 @@ class Watched(ConcurrencyWindow):
         self.all.append(self)
 
 
+@pytest.mark.plain("a double takes the place of what a module calls")
 @given(
     st.lists(st.tuples(st.sampled_from("xyz"), st.floats(min_value=0, max_value=20), st.booleans()), max_size=80),
     st.integers(1, 8),
@@ -356,6 +357,7 @@ PLAN = st.lists(
 )
 
 
+@pytest.mark.plain("a double takes the place of what a module calls")
 @given(PLAN, st.integers(1, 5), st.sampled_from([0, 1, 2, 5]), st.sampled_from([0.0, 1.0, 3.0]))
 @settings(max_examples=150)
 def test_places_that_are_lent_come_back_and_nobody_waits_for_ever(

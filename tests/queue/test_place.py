@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from mailrider.model.outcome import DestinationTrouble
 from mailrider.queue.place import Place, Places, limit_workers
 from mailrider.queue.suspension import Graves
 from mailrider.queue.window import WindowTerms
 from mailrider.smtp.wire import UNANSWERED_MESSAGES
 from virtual_time import VirtualClock, run
+
+pytestmark = pytest.mark.plain("the places of the test are a subclass")
 
 TROUBLE = DestinationTrouble("4.4.1", "connect to mx: refused")
 
