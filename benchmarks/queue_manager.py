@@ -24,6 +24,7 @@ from typing import NamedTuple
 from tests.ports import free_port
 from tests.postfix.instance import Postfix, agent_line, why_not
 
+from benchmarks import compiled
 from benchmarks.measuring import ProgramFailed
 from benchmarks.report import Table
 
@@ -104,6 +105,8 @@ def _filled_queue(messages: int, port: int, *, slow: bool) -> Iterator[tuple[Pos
     else:
         hops = {"d0.test": f"bench:[127.0.0.1]:{port}"}
     settings = {"maximal_queue_lifetime": "1d", "syslog_name": "bench"}
+    if compiled.is_in_use():  # master(8) gives its children no more of the environment than this
+        settings["import_environment"] = f"MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C PYTHONPATH={compiled.COMPILED}"
     postfix = Postfix(hops, [SERVICES[C_AGENT]], settings)
     master = (postfix.etc / "master.cf").read_text()
     (postfix.etc / "master.cf").write_text(master.replace("\nqmgr ", "\n#qmgr "))
