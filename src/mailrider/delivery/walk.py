@@ -1,8 +1,8 @@
 """One request on its way from server to server.
 
 Each destination of the itinerary is looked up; kept connections are used where the request may load them; then servers are
-dialled in order until no recipient is left or no server is.  Whoever is left over gets the latest failure as the
-reason, with the safety nets of smtp(8): what looks like a fault of our own configuration is deferred and not bounced.
+dialled in order until no recipient is left or no server is.  Whoever is left over gets the latest failure as the reason
+(`left_over`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mailrider.delivery.attempt import DONE, Course, attempt
 from mailrider.delivery.cache import ConnectionCache
 from mailrider.delivery.hop import Hops
+from mailrider.delivery.left_over import find_last_reason
 from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.security import SecureTurn, Security
@@ -22,7 +23,7 @@ from mailrider.delivery.shared_cache import SharedCache
 from mailrider.delivery.sharing import Sharing
 from mailrider.delivery.tls_reporting import Reporting
 from mailrider.delivery.trouble import Failure
-from mailrider.events import ConnectFailed, HandedOver, Warned
+from mailrider.events import ConnectFailed, HandedOver
 from mailrider.model import status as status_code
 from mailrider.model.outcome import HandOver
 from mailrider.model.server import Server
@@ -392,25 +393,11 @@ class Walk:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     async def _settle_left_over(self) -> HandOver | None:
-        """Nobody is left to try: the latest failure decides."""
-        progress, itinerary, profile = self._progress, self._itinerary, self._progress.profile
-        failure = progress.latest
-        if self._overdue:
-            failure = Failure(Scope.MESSAGE, status_code.SERVER_UNAVAILABLE, "unknown mail transport error")
-        elif self.interrupted:
-            failure = Failure(Scope.MESSAGE, status_code.SYSTEM_NOT_ACCEPTING, "delivery agent is shutting down")
-        elif failure is None:
-            text = "server unavailable or unable to receive mail"
-            failure = Failure(Scope.SITE, status_code.SERVER_UNAVAILABLE, text)
-        elif status_code.is_hard(failure.status):
-            if itinerary.at_fallback:
-                progress.observer(Warned("smtp_fallback_relay configuration problem"))
-                failure = failure._replace(status=status_code.CONFIGURATION_ERROR)
-            elif not profile.lmtp and profile.relayhost and itinerary.first_text == profile.relayhost:
-                progress.observer(Warned("relayhost configuration problem"))
-                failure = failure._replace(status=status_code.CONFIGURATION_ERROR)
-            elif not profile.lmtp and profile.best_mx_transport and failure.status == status_code.LOOP:
-                return self._hand_over(profile.best_mx_transport)
+        """Nobody is left to try: the latest failure decides, see `left_over`."""
+        progress, profile = self._progress, self._progress.profile
+        failure = find_last_reason(progress, self._itinerary, interrupted=self.interrupted, overdue=self._overdue)
+        if failure.status == status_code.LOOP and not profile.lmtp and profile.best_mx_transport:
+            return self._hand_over(profile.best_mx_transport)
         await progress.fail_all(failure, None, last_server=True)
         return None
 
