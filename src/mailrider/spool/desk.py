@@ -29,7 +29,7 @@ T = TypeVar("T")
 class Desk:
     """Between an event loop and a writer.  For all but `report`, which hears of failures, see `writer.Writer`.
 
-    `submit` puts a job in line; it is told in the event loop.
+    `submit` and `leave` put a job in line (see there); it is told in the event loop.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Desk:
         self._report = report
         self.writer = Writer(connect, has_room, remove_file, self._finished, gate=gate, leaves_marks=leaves_marks)
         self.submit = self.writer.submit
+        self.leave = self.writer.leave
 
     def open(self) -> None:
         """Begin, for the event loop that runs.  Raises `SpoolTrouble`."""

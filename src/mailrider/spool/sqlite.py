@@ -310,7 +310,7 @@ class SqliteSpool:
             else:
                 give(answer, Committed.REMOVED if done is REMOVED else Committed.DONE)
 
-        self._desk.submit(Job(change, tell))
+        self._desk.leave(Job(change, tell))
         return answer
 
     def _remove_file(self, key: int) -> None:
