@@ -38,7 +38,7 @@ def sqlite_spool(folder: Path) -> Callable[[VirtualClock], SqliteSpool]:
             loop.threads_at_work += 1
             submit(job._replace(tell=tell))
 
-        spool._desk.submit = submit_and_stop_the_clock
+        spool._desk.submit = spool._desk.leave = submit_and_stop_the_clock
         return spool
 
     return make

@@ -13,7 +13,6 @@ Who was passed over may come again when he has half of that.  A decision object:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 MAILING_PART = 16
@@ -33,8 +32,8 @@ class Crowds:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._by_domain: Counter[str] = Counter()
-        self._by_sender: Counter[str] = Counter()
+        self._by_domain: dict[str, int] = {}
+        self._by_sender: dict[str, int] = {}
         self._crowded_domains: set[str] = set()
         self._crowded_senders: set[str] = set()
         self.total = 0
@@ -53,12 +52,12 @@ class Crowds:
         count = 0
         for domain in domains:
             count += 1
-            self._by_domain[domain] += 1
-            if self._by_domain[domain] > self._limit // DOMAIN_PART:
+            here = self._by_domain[domain] = self._by_domain.get(domain, 0) + 1
+            if here > self._limit // DOMAIN_PART:
                 self._crowded_domains.add(domain)
         self.total += count
-        self._by_sender[sender] += count
-        if self._by_sender[sender] > self._sender_limit:
+        his = self._by_sender[sender] = self._by_sender.get(sender, 0) + count
+        if his > self._sender_limit:
             self._crowded_senders.add(sender)
 
     def leave(self, sender: str, domains: Iterable[str]) -> bool:
@@ -91,11 +90,12 @@ class Crowds:
         return domain in self._crowded_domains and self._by_sender.get(sender, 0) > self._limit // SMALL_PART
 
 
-def _lessen(counts: Counter[str], name: str, by: int, crowded: set[str], enough: int) -> bool:
+def _lessen(counts: dict[str, int], name: str, by: int, crowded: set[str], enough: int) -> bool:
     """Count down; whether `name` was crowded and is no more."""
-    counts[name] -= by
-    left = counts[name]
-    if left <= 0:
+    left = counts[name] - by
+    if left > 0:
+        counts[name] = left
+    else:
         del counts[name]
     if name in crowded and left <= enough:
         crowded.discard(name)

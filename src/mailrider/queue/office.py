@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from mailrider.dsn.notice import compose, find_message_id
@@ -153,18 +154,19 @@ class Desk:
         """Put a change in line, and look after it until it is durable, or, if it is not final, until it is refused."""
         future = asyncio.ensure_future(change())
         self._errands.add(future)
+        future.add_done_callback(partial(self._look_after, change, lease, is_final))
 
-        def done(ended: asyncio.Future[Committed]) -> None:
-            self._errands.discard(ended)
-            if ended.cancelled():
-                return
-            committed = ended.result()
-            if committed is _REMOVED:
-                self._journal.removed(lease.message.queue_id)
-            elif committed is _FAILED and is_final and not self._hurried:
-                self._insist(change, lease)
-
-        future.add_done_callback(done)
+    def _look_after(
+        self, change: Callable[[], Awaitable[Committed]], lease: Lease, is_final: bool, ended: asyncio.Future[Committed]
+    ) -> None:
+        self._errands.discard(ended)
+        if ended.cancelled():
+            return
+        committed = ended.result()
+        if committed is _REMOVED:
+            self._journal.removed(lease.message.queue_id)
+        elif committed is _FAILED and is_final and not self._hurried:
+            self._insist(change, lease)
 
     async def _try_again(self, change: Callable[[], Awaitable[Committed]], lease: Lease) -> None:
         pause = RETRY_SECONDS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mailrider.model.outcome import NO_DELAYS, Action, Delays, Outcome, Status
@@ -18,6 +19,9 @@ from mailrider.spool.spool import InDoubt, OpenRecipient, PastFailure, StoredMes
 
 OUTCOMES_REMEMBERED = 64
 """A destination that fails gives one outcome to many recipients."""
+
+ENVELOPES_REMEMBERED = 64
+"""Whoever sends much mail sends it with the same words, but for the recipients; they are under a kilobyte each."""
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 _load = json.JSONDecoder().decode
@@ -63,6 +67,8 @@ def encode_recipient(recipient: Recipient) -> str:
 
 def decode_recipient(text: str, number: int) -> Recipient:
     """The opposite of `encode_recipient`; the token is the number."""
+    if text[0] == '"' and "\\" not in text:
+        return Recipient(text[1:-1], token=number)  # nothing in it is escaped
     said = _load(text)
     if isinstance(said, str):
         return Recipient(said, token=number)
@@ -175,18 +181,37 @@ def encode_message(submission: Submission, key: int, arrival_seconds: float, siz
     )
 
 
+class _Words(NamedTuple):
+    """What `encode_envelope` has written."""
+
+    sender: str
+    envid: str
+    ret: str
+    body: BodyType
+    smtputf8: bool
+    requiretls: bool
+    origin: str
+    client: Mapping[str, str]
+
+
+@lru_cache(maxsize=ENVELOPES_REMEMBERED)
+def _decode_envelope(text: str) -> _Words:
+    sender, envid, ret, body, smtputf8, requiretls, origin, client = _load(text)
+    named = MappingProxyType(client) if client else NO_CLIENT
+    return _Words(sender, envid, ret, _BODY[body], bool(smtputf8), bool(requiretls), origin, named)
+
+
 def decode_message(row: MessageRow, queue_id: str, recipients: tuple[OpenRecipient, ...]) -> StoredMessage:
     """What a row says, with these recipients."""
-    sender, envid, ret, body, smtputf8, requiretls, origin, client = _load(row.envelope)
-    named: Mapping[str, str] = client or NO_CLIENT
+    words = _decode_envelope(row.envelope)
     envelope = Envelope(
-        sender,
+        words.sender,
         tuple([recipient.recipient for recipient in recipients]),
-        envid,
-        ret,
-        _BODY[body],
-        bool(smtputf8),
-        bool(requiretls),
+        words.envid,
+        words.ret,
+        words.body,
+        words.smtputf8,
+        words.requiretls,
     )
     return StoredMessage(
         queue_id,
@@ -196,7 +221,7 @@ def decode_message(row: MessageRow, queue_id: str, recipients: tuple[OpenRecipie
         row.size_octets,
         row.arrival_seconds,
         row.expires_seconds,
-        named,
-        origin,
+        words.client,
+        words.origin,
         bool(row.on_hold),
     )

@@ -17,6 +17,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -296,22 +297,28 @@ class SqliteSpool:
     ) -> Awaitable[Committed]:
         """Put a change in line; the recipients in `leaving` leave the lease when it is durable."""
         answer: asyncio.Future[Committed] = self._loop.create_future()
-        key = key_of_lease(lease)
-
-        def tell(done: Done | Failure) -> None:
-            if leaving and isinstance(done, Done):
-                self._book.give_back(key, leaving)
-                if self._leasing.has_mailings:
-                    self._lookout.stir()
-            if then is not None:
-                then(done)
-            if isinstance(done, Failure):
-                give(answer, Committed.FAILED)
-            else:
-                give(answer, Committed.REMOVED if done is REMOVED else Committed.DONE)
-
-        self._desk.leave(Job(change, tell))
+        self._desk.leave(Job(change, partial(self._tell, answer, key_of_lease(lease), leaving, then)))
         return answer
+
+    def _tell(
+        self,
+        answer: asyncio.Future[Committed],
+        key: int,
+        leaving: Collection[int],
+        then: Callable[[Done | Failure], None] | None,
+        done: Done | Failure,
+    ) -> None:
+        """What has become of a change."""
+        if leaving and isinstance(done, Done):
+            self._book.give_back(key, leaving)
+            if self._leasing.has_mailings:
+                self._lookout.stir()
+        if then is not None:
+            then(done)
+        if isinstance(done, Failure):
+            give(answer, Committed.FAILED)
+        else:
+            give(answer, Committed.REMOVED if done is REMOVED else Committed.DONE)
 
     def _remove_file(self, key: int) -> None:
         self._files.remove(queue_id_of(key))
