@@ -22,6 +22,7 @@ from pathlib import Path
 from tests.spool.traffic import LARGE, SMALL, Doings, SystemClock, as_one_group, pass_through
 
 from mailrider.errors import SpoolTrouble
+from mailrider.spool.bell import NAME
 from mailrider.spool.queue_id import queue_id_of
 from mailrider.spool.sqlite import SqliteSpool
 
@@ -44,7 +45,7 @@ class Disk:
         """Put down what would be left of the queue."""
         queue = self._folder / "queue"
         if queue.exists():
-            shutil.copytree(queue, self._folder / f"{moment}-killed", ignore=shutil.ignore_patterns("*-shm"))
+            shutil.copytree(queue, self._folder / f"{moment}-killed", ignore=shutil.ignore_patterns("*-shm", NAME))
         unplugged = self._folder / f"{moment}-unplugged"
         (unplugged / "content").mkdir(parents=True)
         assert self._library.disk_unplug(os.fsencode(unplugged)) == 0

@@ -77,6 +77,14 @@ class FaultyConnection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
+    @property
+    def text_factory(self) -> Any:
+        return self._connection.text_factory
+
+    @text_factory.setter
+    def text_factory(self, value: Any) -> None:
+        self._connection.text_factory = value
+
 
 READING = (
     "SELECT octets", "SELECT due", "SELECT key", "SELECT message", "SELECT number", "PRAGMA",

@@ -47,6 +47,7 @@ def test_a_lease_that_is_cancelled_gives_everything_back(tmp_path: Path) -> None
     run(go())
 
 
+@pytest.mark.plain("a double takes the place of what a module calls")
 def test_a_large_message_does_not_keep_small_ones_from_being_read_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

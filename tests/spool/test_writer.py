@@ -19,6 +19,7 @@ def open_here(folder: Path, clock: HandClock | None = None) -> SqliteSpool:
     return SqliteSpool(folder, clock or HandClock())
 
 
+@pytest.mark.plain("a double takes the place of what a module calls")
 def test_many_changes_share_a_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     carry_out = writer_module.carry_out

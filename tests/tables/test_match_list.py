@@ -137,6 +137,7 @@ def test_a_file_that_names_itself_is_refused(tmp_path: Path) -> None:
         open_string_list("some_list", str(path))
 
 
+@pytest.mark.plain("a smaller limit is put into the module")
 def test_endless_lists_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(match_list, "MEMBERS_LIMIT", 2)
     with pytest.raises(WrongConfiguration, match="more than 2 members"):

@@ -10,6 +10,7 @@ With a rate delay they go one at a time, and the pause counts from the end of on
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -73,7 +74,7 @@ class Crew:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.at_work = 0
-        self.hungry: dict[Destination, None] = {}
+        self.hungry: OrderedDict[Destination, None] = OrderedDict()
 
     def hire(self, destination: Destination) -> bool:
         """Take a worker, or queue up for one."""

@@ -104,11 +104,16 @@ class Runner:
         try:
             while not self._stopping:
                 await self._step()
-        finally:
-            self._dispatcher.stop()
-            await self._groups.close()
-            await self._dispatcher.join()
-            await self._desk.close_down()
+        except BaseException:
+            await self._close_down()
+            raise
+        await self._close_down()
+
+    async def _close_down(self) -> None:
+        self._dispatcher.stop()
+        await self._groups.close()
+        await self._dispatcher.join()
+        await self._desk.close_down()
 
     def stop(self) -> None:
         """Begin nothing any more."""

@@ -72,7 +72,7 @@ class Desk:
     def _tell(self, answers: Answers) -> None:
         claimed: set[int] = set()
         told: list[tuple[Job, Any]] = []
-        for job, answer in reversed(answers):  # of the changes to a message, the last one has removed it
+        for job, answer in answers[::-1]:  # of the changes to a message, the last one has removed it
             if isinstance(answer, Done) and answer.removed:
                 key = job.work.gone[0][0] if isinstance(job.work, Change) and job.work.gone else None
                 is_last = key in answer.removed and key not in claimed
@@ -80,7 +80,7 @@ class Desk:
                     claimed.add(key)
                 answer = REMOVED if is_last else _DONE
             told.append((job, answer))
-        for job, answer in reversed(told):
+        for job, answer in told[::-1]:
             if isinstance(answer, Failure):
                 self._report(f"the queue cannot be written: {answer.text}")
             job.tell(answer)

@@ -152,7 +152,8 @@ class IndexWalk:
 
     def _look_at_newest(self, picked: Picked, now_seconds: float) -> None:
         self._looks_at_newest = False
-        for _, key, number, domain in reversed(self._reader.execute(_NEWEST, (now_seconds, NEWEST_ROWS)).fetchall()):
+        rows: list[Candidate] = self._reader.execute(_NEWEST, (now_seconds, NEWEST_ROWS)).fetchall()
+        for _, key, number, domain in rows[::-1]:
             if picked.has_room(key):
                 self._consider(picked, key, number, domain, now_seconds)
 
@@ -174,7 +175,7 @@ class IndexWalk:
             await asyncio.sleep(0)
 
     async def _go_first(self, picked: Picked, now_seconds: float) -> None:
-        if self._place is BEGINNING:
+        if self._place == BEGINNING:
             self._begun_seconds = now_seconds
         self._rest_seconds = 0.0
         picked.passed = 0

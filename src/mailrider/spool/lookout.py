@@ -1,9 +1,9 @@
 """The lookout: knows when there may be mail to lease, whoever has brought it, and waits for that.
 
-What comes in here is heard at once (`came_in`), and so is what a fellow announces.  Visitors, who have no fellows, leave a
-mark in the database, and so does an operator who flushes; the marks are looked at every `POLL_SECONDS`.  A process that is
-alone asks as often whether anybody at all has written to the file.  Turns come by themselves: those in the index, and those
-that could not be written down (`leases`).
+What comes in here is heard at once (`came_in`), and so is what a fellow announces.  Visitors, who have no fellows, leave a mark
+in the database, and so does an operator who flushes; the marks are looked at every `POLL_SECONDS`.  A process that is alone
+asks as often whether anybody at all has written to the file, and at once when the `bell` rings.  Turns come by themselves:
+those in the index, and those that could not be written down (`leases`).
 
 What can go wrong: the marks cannot be read.  Nobody has come then; the next `lease` tells of the trouble.
 """
@@ -25,6 +25,9 @@ from mailrider.spool.sqlite_schema import MARKS
 
 POLL_SECONDS = 0.25
 """How often a process that waits looks for what others have written."""
+
+RUNG_SECONDS = 0.02
+"""How often it does so while the bell rings: a look takes a turn in the writer's line."""
 
 
 class Lookout:
@@ -56,6 +59,7 @@ class Lookout:
         self._visited = False
         self._version = 0  # of the file, likewise
         self._looked_seconds = float("-inf")
+        self._rung = False
         self._asked_to_flush()
         if fellows is not None:
             fellows.attend(self.hear)
@@ -83,6 +87,11 @@ class Lookout:
             self._leasing.add_fresh(candidates)
         else:
             self._walk.add_later(due)
+        self.stir()
+
+    def rung(self) -> None:
+        """A visitor has written."""
+        self._rung = True
         self.stir()
 
     # What is seen
@@ -114,7 +123,7 @@ class Lookout:
     def _seconds_to_next_look(self) -> float:
         times = (self._walk.next_look_seconds(), self._book.next_in_seconds())
         now = self._clock.wall_seconds()
-        return min([POLL_SECONDS, *(time - now for time in times if time is not None)])
+        return min([RUNG_SECONDS if self._rung else POLL_SECONDS, *(time - now for time in times if time is not None)])
 
     def _look(self) -> Stir:
         """What there is, without waiting."""
@@ -139,13 +148,15 @@ class Lookout:
 
     async def _look_for_writers(self, loop_seconds: float) -> None:
         """Has anybody written, and was it somebody else?  The writer knows; a busy one finds out by itself."""
-        if self._fellows is not None:
+        pause = RUNG_SECONDS if self._rung else POLL_SECONDS
+        if self._fellows is not None or loop_seconds < self._looked_seconds + pause:
             return
+        self._rung = False
         try:
             (version,) = self._reader.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
             return
-        if version != self._version and loop_seconds >= self._looked_seconds + POLL_SECONDS:
+        if version != self._version:
             self._version, self._looked_seconds = version, loop_seconds
             await self._desk.run(lambda connection: None)
 

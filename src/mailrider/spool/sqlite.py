@@ -5,7 +5,8 @@ writing is done by one thread (`writer`, behind the `desk`), which puts everythi
 for leases is done in the event loop's thread (`leasing`), and answering questions in threads, one at a time (`listing`).
 
 Several processes may have the spool open at a time: `mailrider sendmail` and `mailrider queue` beside a running node, and
-the workers of a node among themselves.  They see each other's changes within `lookout.POLL_SECONDS`.
+the workers of a node among themselves.  They see each other's changes within `lookout.POLL_SECONDS`, and a node of one process
+sees what visitors bring at once (`bell`).
 
 What can go wrong: the disk is full or broken (`NotAccepted`, `Committed.FAILED`, each with a sentence to `report`), the file is
 not ours (`SpoolTrouble` on opening).  A message whose file is damaged is handed out, and reading it raises `ContentUnreadable`.
@@ -27,6 +28,7 @@ from mailrider.model.outcome import Outcome
 from mailrider.model.request import Content
 from mailrider.spool import listing, rows, sqlite_schema
 from mailrider.spool.arrival import key_for, times_of
+from mailrider.spool.bell import Bell
 from mailrider.spool.changes import Change, Debt, Deferral, Doubt
 from mailrider.spool.desk import REMOVED, Desk, give
 from mailrider.spool.fellowship import Candidate, Fellowship, SharedLeaseBook
@@ -67,6 +69,10 @@ DATABASE_NAME = "queue.db"
 CONTENT_NAME = "content"
 
 
+def _say_nothing() -> None:
+    """Whoever is no visitor tells others in another way."""
+
+
 class SqliteSpool:
     """The spool in a folder.  `report` hears a sentence about every failure of the storage.
 
@@ -95,6 +101,8 @@ class SqliteSpool:
         self._fellows = fellows
         self._book = LeaseBook() if fellows is None else SharedLeaseBook(fellows)
         is_visitor = fellows is None and not sweeps
+        self._bell = Bell(folder)
+        self._ring: Callable[[], None] = self._bell.ring if is_visitor else _say_nothing
         gate = Gate((folder, self._files.folder))
         own = (self._connect, self._files.has_room, self._remove_file, report)
         self._desk = Desk(*own, gate=gate, leaves_marks=is_visitor)
@@ -122,6 +130,8 @@ class SqliteSpool:
             self._desk.open()
             self._connections = opened.pop_all()
         self._lookout = Lookout(self._reader, self._clock, self._leasing, self._book, self._desk, self._fellows)
+        if self._sweeps and self._fellows is None:
+            self._bell.listen(self._lookout.rung)
         return self
 
     def _keep_names(self) -> None:
@@ -134,6 +144,7 @@ class SqliteSpool:
 
     async def __aexit__(self, *exception: object) -> None:
         """Finish what is in line, then close."""
+        self._bell.close()
         await self._desk.close()
         self._connections.close()
 
@@ -161,6 +172,7 @@ class SqliteSpool:
                 give(answer, NotAccepted(done.reason, done.text))
                 return
             self._lookout.came_in(fresh)
+            self._ring()
             give(answer, Accepted(queue_id_of(key), gathered.size_octets))
 
         self._desk.submit(Job(change, tell))
@@ -335,6 +347,7 @@ class SqliteSpool:
             if message.filed:
                 self._remove_file(message.key)
         self._lookout.came_in(())
+        self._ring()
         return answer.messages
 
     async def show(self, queue_id: str) -> StoredMessage | None:

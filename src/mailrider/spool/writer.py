@@ -128,7 +128,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._version = 0
         self.disturbed = False
-        self._thread = threading.Thread(target=self._run, name="mailrider-spool", daemon=True)
+        self._worker = threading.Thread(target=self._run, name="mailrider-spool", daemon=True)
 
     def start(self) -> None:
         """Open the connection and begin.  Raises `SpoolTrouble`."""
@@ -137,7 +137,7 @@ class Writer:
         except sqlite3.Error as cause:
             raise SpoolTrouble(f"cannot open the queue: {cause}") from None
         self._gate.open()
-        self._thread.start()
+        self._worker.start()
 
     def submit(self, job: Job | None) -> None:
         """Put a job in line that somebody waits for."""
@@ -147,7 +147,7 @@ class Writer:
     def stop(self) -> None:
         """Finish what is in line; blocks until the thread has ended."""
         self.submit(None)
-        self._thread.join()
+        self._worker.join()
 
     def _run(self) -> None:
         stopping, busy = False, False
