@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailrider.errors import MailriderError, TableTrouble, WrongConfiguration
 from mailrider.tables import match_list
-from mailrider.tables.match_list import open_domain_list, open_host_list, open_string_list
+from mailrider.tables.match_list import open_domain_list, open_host_list, open_string_list, take_trouble_as_no
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,16 @@ def test_trouble_in_a_table_is_no_answer(tmp_path: Path) -> None:
     assert members.matches("x")
     with pytest.raises(TableTrouble):
         members.matches("a")
+
+
+def test_trouble_in_a_table_is_no_where_that_will_do_and_told() -> None:
+    told: list[str] = []
+    matches = take_trouble_as_no(open_string_list("some_list", "x, fail:nothing"), told.append)
+    assert matches("x")
+    assert told == []
+    assert matches("a") is False
+    assert len(told) == 1
+    assert told[0].startswith("fail:nothing")
 
 
 def test_an_empty_list_is_false() -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from mailrider.content.address_fields import Rewrite
 from mailrider.content.generic import Completion, Extensions, Generic
-from mailrider.errors import TableTrouble
 from mailrider.model.request import Transport
 from mailrider.resolver.hostname import canonical_address, is_valid_ipv4, is_valid_ipv6
 from mailrider.resolver.interfaces import read_interface_addresses
@@ -20,7 +19,7 @@ from mailrider.route.own_addresses import find_own_addresses
 from mailrider.route.policy import enabled_families
 from mailrider.settings import Settings
 from mailrider.tables.maps import open_maps
-from mailrider.tables.match_list import open_domain_list, open_host_list, open_string_list
+from mailrider.tables.match_list import open_domain_list, open_host_list, open_string_list, take_trouble_as_no
 
 Lookup = Callable[[str], str | None]
 
@@ -95,15 +94,7 @@ def _open_kept(settings: Settings, warn: Callable[[str], None]) -> Callable[[str
         return match_nothing
     name = f"{settings.transport.value}_connection_cache_destinations"
     kept = open_string_list(name, " ".join(settings.smtp_connection_cache_destinations), warn=warn)
-
-    def matches(destination: str) -> bool:
-        try:
-            return kept.matches(destination)
-        except TableTrouble as trouble:
-            warn(f"{name}: {trouble}")
-            return False
-
-    return matches
+    return take_trouble_as_no(kept, lambda text: warn(f"{name}: {text}"))
 
 
 def _open_debug_peers(settings: Settings, warn: Callable[[str], None]) -> Callable[[str, str], bool]:
@@ -113,15 +104,7 @@ def _open_debug_peers(settings: Settings, warn: Callable[[str], None]) -> Callab
         return match_no_host
     parents = name in settings.parent_domain_matches_subdomains
     peers = open_host_list(name, " ".join(settings.debug_peer_list), parent_domains=parents, warn=warn)
-
-    def matches(host: str, address: str) -> bool:
-        try:
-            return peers.matches(host, address)
-        except TableTrouble as trouble:
-            warn(str(trouble))
-            return False
-
-    return matches
+    return take_trouble_as_no(peers, warn)
 
 
 def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | None:

@@ -7,12 +7,11 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from mailrider.errors import TableTrouble
 from mailrider.model.request import Transport
 from mailrider.model.server import Family
 from mailrider.resolver.answer import Search
 from mailrider.settings import Settings
-from mailrider.tables.match_list import open_string_list
+from mailrider.tables.match_list import open_string_list, take_trouble_as_no
 from mailrider.tables.source import ignore_warning
 
 LOOP_PORT = 25
@@ -150,12 +149,4 @@ def _service_matcher(settings: Settings, warn: Callable[[str], None]) -> Callabl
     if not settings.use_srv_lookup:
         return use_no_service_records
     services = open_string_list("use_srv_lookup", " ".join(settings.use_srv_lookup), warn=warn)
-
-    def uses_service_records(service: str) -> bool:
-        try:
-            return services.matches(service)
-        except TableTrouble as trouble:
-            warn(f"use_srv_lookup: {trouble}")
-            return False
-
-    return uses_service_records
+    return take_trouble_as_no(services, lambda text: warn(f"use_srv_lookup: {text}"))

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from mailrider.errors import WrongConfiguration
+from mailrider.errors import TableTrouble, WrongConfiguration
 from mailrider.tables.braces import split_members
 from mailrider.tables.cidr import Network, WrongNetwork, parse_address, parse_network
 from mailrider.tables.logical_lines import Warn, quote_beginning, split_logical_lines
@@ -282,3 +282,16 @@ def open_host_list(
 ) -> MatchList:
     """A list of hosts, each by its name or its address: `matches(name, address)`."""
     return _open(parameter, text, (DomainAspect(parent_domains), AddressAspect()), warn, now_seconds)
+
+
+def take_trouble_as_no(members: MatchList, warn: Warn) -> Callable[..., bool]:
+    """`members.matches` for a list that decides nothing of weight: where a table cannot answer, `warn` hears of it, and it is no."""
+
+    def matches(*subjects: str) -> bool:
+        try:
+            return members.matches(*subjects)
+        except TableTrouble as trouble:
+            warn(str(trouble))
+            return False
+
+    return matches
