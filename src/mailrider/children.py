@@ -17,6 +17,7 @@ RESTART_SECONDS = 1.0
 """Between two lives of one worker."""
 
 LONGEST_RESTART_SECONDS = 30.0
+"""The pause doubles with each worker that dies young, up to this: what was mended is in use again within half a minute."""
 
 HEALTHY_SECONDS = 60.0
 """A worker that has lived so long was started well, and the next one does not wait for long."""

@@ -9,6 +9,7 @@ from typing import Final
 from mailrider.settings import Settings
 
 LIMIT_SECONDS: Final = 10.0
+"""It answers in milliseconds; what is asked is good to know, and nothing to wait for on a host where it hangs."""
 
 USUAL_FOLDER: Final = "/usr/sbin"
 

@@ -25,11 +25,17 @@ from mailrider.model.printable import make_printable
 from mailrider.settings import Settings
 
 READ_OCTETS = 64 * 1024
+"""What is read at once: what a pipe holds (pipe(7))."""
+
 PIECES_LIMIT = 8
 """Pieces of input in memory."""
 
 LINGER_SECONDS = 2.0
+"""How long the door may be silent after the input has ended; storing a message takes less."""
+
 GRACE_SECONDS = 1.0
+"""For what the door has still to do when nobody listens to it any more."""
+
 SOCKET_NAME = "smtp"
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")

@@ -46,6 +46,7 @@ SPREAD_SECONDS = 4 * 3600
 """Over how much of the morning reports are spread."""
 
 LONGEST_PAUSE_SECONDS = 4 * 3600.0
+"""So that a report that cannot be delivered is still tried several times within the day that it has."""
 
 PATIENCE_SECONDS = 24 * 3600.0
 """For how long a report is tried (RFC 8460 §5.5)."""

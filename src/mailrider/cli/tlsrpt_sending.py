@@ -18,6 +18,7 @@ POST_SECONDS = 60.0
 """How long an HTTPS server may take for a report."""
 
 KEY_LIMIT_OCTETS = 64 * 1024
+"""An RSA key of 16,384 bits has 13 kB in PEM; what is longer than this is no key."""
 
 NOT_SIGNED = (
     "TLS reports go out by mail without the DKIM signature that RFC 8460 wants, and may be refused: set "

@@ -27,6 +27,7 @@ SOCKET_MODE = 0o666
 """A unix socket is for every user of this host, as sendmail(1) is; the folder it is in may say otherwise."""
 
 LOOK_SECONDS = 1.0
+"""How often it is looked for clients that have been silent for too long: their time limits are minutes."""
 
 TRIAL_SECONDS = 1.0
 """How long somebody who listens at a socket may take to show it; connecting waits where he has too much to do."""

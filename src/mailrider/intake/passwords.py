@@ -25,6 +25,8 @@ ITERATIONS_LIMIT = 10_000_000
 """A value beyond it would hold up logins for longer than a client waits."""
 
 SALT_OCTETS = 16
+"""Twice what RFC 8018 §4.1 asks for at least."""
+
 _NOBODY = "\0"
 _NO_SALT = bytes(SALT_OCTETS)
 

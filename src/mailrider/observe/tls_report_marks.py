@@ -25,6 +25,7 @@ NAME_LIMIT_CHARACTERS = 200
 """A file name has 255; a longer domain is told by its digest."""
 
 OFFER_LIMIT_OCTETS = 10_000
+"""Four values have 200 at most; what is longer was not written by us, and not all of it is read to find that out."""
 
 
 class Offer(NamedTuple):

@@ -26,7 +26,10 @@ GENERATION_VARIABLE: Final = "GENERATION"
 COMMAND: Final = "agent"
 
 LISTENERS_LIMIT: Final = 100
+"""master(8) opens one for each address of `inet_interfaces`; every number is looked at as a descriptor."""
+
 WORKERS_LIMIT: Final = 64
+"""More than the processors of any host that mail is sent from: each is a process, and stays."""
 
 _WITH_VALUE = "imnorst"
 _WITHOUT_VALUE = "cdDlSuvVz"

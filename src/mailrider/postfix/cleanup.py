@@ -35,6 +35,7 @@ CLASS: Final = "notify"
 """What notices to the postmaster are called in those two parameters."""
 
 _LENGTH_BITS: Final = 7
+"""Of a length that one octet holds; the eighth bit says that more of them follow (Postfix's rec_put)."""
 
 
 class Cleanup:

@@ -31,6 +31,7 @@ from mailrider.postfix.request import GREETING, OLD_GREETING, QueuedRecipient, Q
 from mailrider.postfix.translation import DONE, FINAL_DONE, FINAL_RETRY, RETRY, encode_final_reply, make_delivery_request
 
 READ_OCTETS: Final = 64 * 1024
+"""What is read at once; most requests are a few hundred octets."""
 
 PARTING_SECONDS: Final = 60.0
 """How long the queue manager may take to hang up after the final reply."""

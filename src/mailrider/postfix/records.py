@@ -25,10 +25,12 @@ BACKWARD_JUMPS_LIMIT: Final = 10_000
 """More of them, and the records go in a circle."""
 
 _POINTER_DIGITS: Final = 20
+"""As many as 64 bits need."""
 
 _LINE, _PIECE, _POINTER, _PADDING, _END = b"NLpwX"
 _LONG = 0x80
 _LENGTH_OCTETS: Final = 5
+"""As many as the 32 bits of a length need, seven in each."""
 
 
 def read_content(descriptor: int, offset: int) -> Iterator[bytes]:

@@ -23,7 +23,10 @@ from mailrider.postfix.services import ServiceDialogue, connect_service
 PROTOCOL: Final = "connection_cache_protocol"
 
 REST_SECONDS: Final = 60.0
+"""A service that is broken costs each delivery its time limit: once a minute is enough to find out that it is back."""
+
 TRIES: Final = 2
+"""scache(8) ends when it has been idle: a connection that was open until now says nothing about a new one."""
 
 _FOUND: Final = 0
 

@@ -35,6 +35,7 @@ LAST_WAIT_SECONDS: Final = 0.25
 """While a backlog is full."""
 
 READ_OCTETS: Final = 64 * 1024
+"""What is read at once; most answers are a few dozen octets."""
 
 
 class ServiceFailed(Exception):

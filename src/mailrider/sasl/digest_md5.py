@@ -16,6 +16,8 @@ from collections.abc import Callable
 from mailrider.sasl.mechanism import AUTHENTICATION_FAILURE, FAILURE, GENERIC_FAILURE, NOT_MUTUAL, Identity, Mechanism
 
 NONCE_OCTETS = 32
+"""Of randomness; RFC 2831 §2.1.2 asks for 8 at least."""
+
 MAXBUF_LEAST = 16
 MAXBUF_MOST = 0xFFFFFF
 """The bounds of `maxbuf` (RFC 2831 §2.1.1)."""

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from mailrider.sasl.mechanism import AUTHENTICATION_FAILURE, BAD_PROTOCOL, FAILURE, ChannelBinding, Identity, Mechanism
 
 NONCE_OCTETS = 24
+"""Of randomness; they make 32 characters in Base64, without padding."""
+
 ITERATIONS_LIMIT = 65536
 """More is refused: the count is the server's word, and each round costs us time (the limit of Cyrus SASL)."""
 

@@ -43,6 +43,7 @@ _BRACES = r"[{}]"
 _PARENTHESES = r"[()]"
 _LEVEL = r"[ \t\r\n]*\+?([0-9]{1,9})(?:\.([0-9]{1,4}))?(?:\.([0-9]{1,4}))?"
 _LEVEL_PART_LIMIT = 1023
+"""Postfix keeps the second and third part of a level in 10 bits each."""
 
 _BLANKS = " \t\r\n"
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

@@ -18,6 +18,7 @@ INTEGER_LIMIT = 2**31 - 1
 """Postfix keeps numbers and times in a C int."""
 
 PORT_LIMIT = 65535
+"""TCP has 16 bits for it (RFC 9293 §3.1)."""
 
 DNS_PORT = 53
 

@@ -285,7 +285,7 @@ def open_host_list(
 
 
 def take_trouble_as_no(members: MatchList, warn: Warn) -> Callable[..., bool]:
-    """`members.matches` for a list that decides nothing of weight: where a table cannot answer, `warn` hears of it, and it is no."""
+    """`matches` of a list that decides nothing of weight: where a table cannot answer it is no, and `warn` hears why."""
 
     def matches(*subjects: str) -> bool:
         try:

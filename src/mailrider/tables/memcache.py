@@ -31,6 +31,8 @@ TTL_SECONDS: Final = 3600
 TIMEOUT_SECONDS: Final = 2
 LINE_LIMIT_OCTETS: Final = 1024
 DATA_LIMIT_OCTETS: Final = 10240
+"""What memcache_table(5) has by default for `ttl`, `timeout`, `line_size_limit` and `data_size_limit`."""
+
 KEY_LIMIT_OCTETS: Final = 250
 """The server's own: it has no longer key, and calls the question for one an error."""
 

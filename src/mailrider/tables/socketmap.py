@@ -19,6 +19,8 @@ SIZE_LIMIT_OCTETS: Final = 100_000
 """Of a question and of an answer, as for Postfix."""
 
 _LENGTH_DIGITS: Final = 7
+"""What the head of a netstring may have: the six digits of `SIZE_LIMIT_OCTETS` and a colon."""
+
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,5}")
 
 _TROUBLE: Final = {b"TEMP": "temporary error", b"TIMEOUT": "timeout", b"PERM": "permanent error"}

@@ -20,6 +20,8 @@ LINE_LIMIT_OCTETS: Final = 4096
 """tcp_table(5)."""
 
 _STATUS_OCTETS: Final = 4
+"""Three digits and a blank, before the text of an answer."""
+
 _UNSAFE = re.compile(rb"[^!-$&-~]")
 _QUOTED = re.compile(rb"%([0-9A-Fa-f]{2})?")
 

@@ -34,6 +34,7 @@ ALIASES_IN_A_PACKET = 12
 BIND_ATTEMPTS = 20
 """Times a port is tried of which TCP may hold what UDP has got."""
 NEGATIVE_TTL_SECONDS = 60
+"""For how long a no may be believed: the last field of the SOA record (RFC 2308 §4)."""
 
 
 class Fault(enum.Enum):

@@ -29,6 +29,8 @@ PRIVATE = 255
 
 _STANDARD = {"sha256": 1, "sha512": 2}
 _SHOWN_OCTETS = 32
+"""At each end of a record: a SHA-512 digest is still shown whole."""
+
 _DIGEST = re.compile(r"([A-Za-z0-9/_-]*)(?:=([0-9]{1,3}))?", re.ASCII)
 
 

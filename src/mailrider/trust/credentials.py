@@ -26,6 +26,7 @@ from mailrider.model.address import quote_local_part
 from mailrider.sasl.secret import Secret
 
 FINGERPRINT_KEY_OCTETS = 32
+"""As many as the digest has (RFC 2104 §3)."""
 
 NO_EXTENSIONS = Extensions()
 

@@ -34,6 +34,8 @@ DIGEST_ROUNDS = 20_000
 """About 5 ms: nobody waits for it, and guessing at a stolen file is dear."""
 
 SALT_OCTETS = 16
+"""Twice what RFC 8018 §4.1 asks for at least."""
+
 ENTRIES_LIMIT = 10_000
 """In memory; the oldest are forgotten first."""
 

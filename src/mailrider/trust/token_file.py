@@ -29,6 +29,7 @@ FILE_LIMIT_OCTETS = 65536
 """Tokens of some providers have 4 kB; nothing honest is longer than this."""
 
 TOKEN_LIMIT_CHARACTERS = 16384
+"""Four times the longest that is known."""
 
 EXPIRY_LIMIT_SECONDS = 2.0**40
 """The year 36812: more is no time."""

@@ -8,6 +8,8 @@ from mailrider.settings.kinds import Choice, Count, Flag, Patterns, Seconds, Tab
 from mailrider.settings.parameter import Parameter, Section, WrongValue
 
 PORTS_LIMIT = 65_535
+"""TCP has 16 bits for a port (RFC 9293 §3.1)."""
+
 PATH_LIMIT_OCTETS = 107
 """What a unix socket's name may have (unix(7))."""
 

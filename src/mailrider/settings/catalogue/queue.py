@@ -6,6 +6,7 @@ from mailrider.settings.kinds import Count, Flag, Patterns, Seconds, Tables, Tex
 from mailrider.settings.parameter import Section
 
 QUEUE_LIFETIME_LIMIT_SECONDS = 8_640_000
+"""A hundred days, the most that qmgr(8) takes."""
 
 
 class Routing(Section, title="routing"):
