@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from mailrider import node_parts
 from mailrider.errors import QueueRefused, WrongUsage
 from mailrider.events import Observer, Warned
 from mailrider.intake.dates import date_now
@@ -28,6 +27,19 @@ from mailrider.machine import SystemClock
 from mailrider.model.address import parse_address
 from mailrider.model.request import BodyType, Envelope, Notify, Recipient
 from mailrider.model.texts import check_text
+from mailrider.node_parts import (
+    Ways,
+    make_clog_terms,
+    make_postmaster,
+    make_router,
+    make_runner_terms,
+    make_schedule_terms,
+    make_service_terms,
+    make_share,
+    make_site,
+    make_submitter,
+    spool_folder,
+)
 from mailrider.queue.dispatcher import Dispatcher
 from mailrider.queue.journal import Journal
 from mailrider.queue.office import Hands
@@ -55,30 +67,30 @@ class Works:
         def warn(text: str) -> None:
             observer(Warned(text))
 
-        site = node_parts.make_site(settings, warn)
-        self.postmaster = node_parts.make_postmaster(settings, observer, spool, site)
+        site = make_site(settings, warn)
+        self.postmaster = make_postmaster(settings, observer, spool, site)
         observer = self.postmaster or observer
         self.engine = Engine(settings, observer)
         self.engine.check()
         clock = self.engine.clock
-        router = node_parts.make_router(settings, warn)
-        schedule = Schedule(node_parts.make_schedule_terms(settings), clock.wall_seconds())
+        router = make_router(settings, warn)
+        schedule = Schedule(make_schedule_terms(settings), clock.wall_seconds())
         self.schedule = schedule
         self.dispatcher = Dispatcher(
-            lambda service: node_parts.make_service_terms(settings, service, part.workers),
+            lambda service: make_service_terms(settings, service, part.workers),
             clock,
             observer,
-            node_parts.make_clog_terms(settings, part.workers),
+            make_clog_terms(settings, part.workers),
         )
         self.runner = Runner(
             Hands(spool, site, schedule, journal, clock.wall_seconds),
             router,
             self.dispatcher,
-            node_parts.Ways(self.engine, observer).find,
-            node_parts.make_runner_terms(settings, part.workers),
+            Ways(self.engine, observer).find,
+            make_runner_terms(settings, part.workers),
             clock,
             observer,
-            node_parts.make_share(settings, router, part),
+            make_share(settings, router, part),
         )
         self._running: asyncio.Task[None] | None = None
 
@@ -152,7 +164,7 @@ class Node:
         self.failed = asyncio.get_running_loop().create_future()
         if self._spool is None:
             self._spool = open_spool(settings, self._journal)
-            self._tenure = Tenure(node_parts.spool_folder(settings))
+            self._tenure = Tenure(spool_folder(settings))
         await self._spool.__aenter__()
         try:
             if self._tenure is not None:
@@ -259,7 +271,7 @@ class Node:
         )
         queue_id = self.spool.new_queue_id()
         text = complete_submission(
-            content.chunks(), node_parts.make_submitter(self.settings), queue_id, envelope.sender, date_now()
+            content.chunks(), make_submitter(self.settings), queue_id, envelope.sender, date_now()
         )
         whole = b"".join(text) if content.size_octets <= SMALL_OCTETS // 2 else text
         answer = await self.spool.accept(Submission(envelope, origin="api", queue_id=queue_id), whole)
@@ -283,7 +295,7 @@ def open_spool(settings: Settings, journal: Journal) -> Spool:
     """The spool that the settings name, not opened yet."""
     from mailrider.spool.sqlite import SqliteSpool
 
-    return SqliteSpool(node_parts.spool_folder(settings), SystemClock(), sweeps=True, report=journal.warn)
+    return SqliteSpool(spool_folder(settings), SystemClock(), sweeps=True, report=journal.warn)
 
 
 class SilentLog:

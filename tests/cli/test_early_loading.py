@@ -12,7 +12,7 @@ from mailrider.machine import read_settings
 SOURCE = Path(mailrider.__file__).parent
 ROOMS = ("attributes", "content", "delivery", "model", "net", "postfix", "resolver", "route", "sasl", "smtp", "tls", "trust")
 
-AT_OPENING = frozenset({"mailrider.delivery.session", "difflib", "importlib.util"})
+AT_OPENING = frozenset({"difflib", "importlib.util"})
 """Imported while an agent is being built, or for messages about names only."""
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mailrider.delivery import login_policy
-from mailrider.delivery.login import LoginPolicy
+from mailrider.delivery.login_policy import LoginPolicy
 from mailrider.errors import TableTrouble, WrongConfiguration
 from mailrider.model.request import Transport
 from mailrider.model.tls import PeerFacts, TlsFacts, TlsLevel

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailrider.delivery import session as session_module
+from mailrider.delivery import opening
 from mailrider.events import HandedOver
 from mailrider.model.outcome import DestinationTrouble, HandOver, Status
 from mailrider.model.server import Server
@@ -242,13 +242,13 @@ def test_a_server_at_port_25_that_turns_out_to_be_ourselves(
 
     async def main() -> None:
         async with ScriptedServer(Rule(match="^EHLO", reply="250 me.example.test")) as peer:
-            real = session_module.dial
+            real = opening.dial
 
             async def dial(server: Server, terms: DialTerms) -> Dialled | DialFailure:
                 """Port 25 is not ours to listen on."""
                 return await real(server._replace(port=peer.port) if server.port == 25 else server, terms)
 
-            monkeypatch.setattr(session_module, "dial", dial)
+            monkeypatch.setattr(opening, "dial", dial)
             servers = [nobody(preference=preferences[0]), server_of(peer, preference=preferences[1])._replace(port=25)]
             async with Scene(routes={"x.test": sorted(servers, key=lambda server: server.preference)}) as scene:
                 report = await scene.deliver("x.test")

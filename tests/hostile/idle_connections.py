@@ -41,8 +41,9 @@ def resident_octets() -> int:
 
 
 async def connect(port: int) -> dict[str, int]:
+    from mailrider.delivery.opening import open_session
     from mailrider.delivery.profile import make_profile
-    from mailrider.delivery.session import Session, open_session
+    from mailrider.delivery.session import Session
     from mailrider.model.request import DeliveryRequest, Envelope, Recipient
     from mailrider.model.server import Family, Server
     from mailrider.net.deadline import DeadlineWheel

@@ -16,10 +16,12 @@ from typing import NamedTuple
 
 from mailrider.clock import Clock
 from mailrider.delivery.hop import Hops
-from mailrider.delivery.login import LoginPolicy, find_bindings
+from mailrider.delivery.login import find_bindings
+from mailrider.delivery.login_policy import LoginPolicy
+from mailrider.delivery.opening import open_session
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.security import SecureTurn, Security
-from mailrider.delivery.session import NoSession, Session, open_session
+from mailrider.delivery.session import NoSession, Session
 from mailrider.delivery.trouble import Disposition, Failure, judge
 from mailrider.errors import TableTrouble
 from mailrider.events import CommandSent, ConnectionOpened, Event, Noted, Observer, ReplyReceived, TlsFailed, Warned

@@ -15,15 +15,14 @@ inside TLS with a certificate that was verified the `_tls_verified_` option.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
+from mailrider.delivery.login_policy import LoginPolicy
+from mailrider.delivery.session import Session
 from mailrider.delivery.trouble import Failure, fail_without_data, failure_of_refusal, failure_of_trouble
 from mailrider.errors import TableTrouble
 from mailrider.events import Warned
 from mailrider.model import status as status_code
-from mailrider.sasl.choice import NoMechanism, Rules, choose_mechanism
+from mailrider.sasl.choice import NoMechanism, choose_mechanism
 from mailrider.sasl.mechanism import ChannelBinding, Identity, Mechanism
 from mailrider.sasl.scram import PLUS
 from mailrider.sasl.secret import Secret
@@ -32,12 +31,8 @@ from mailrider.smtp.handshake import take_leave
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import Reply
 from mailrider.tls.channel import BrokenChannel
-from mailrider.trust.credentials import Credential, CredentialBook
-from mailrider.trust.failed_logins import FailedLogin, FailedLogins
-
-if TYPE_CHECKING:
-    from mailrider.delivery.session import Session
-    from mailrider.model.tls import TlsFacts
+from mailrider.trust.credentials import Credential
+from mailrider.trust.failed_logins import FailedLogin
 
 WRONG_CREDENTIALS = 535
 """The only refusal that is remembered (RFC 4954 §6)."""
@@ -48,63 +43,6 @@ BLOCKING = frozenset(("GSSAPI",))
 
 BINDING_KINDS = ("tls-exporter", "tls-unique", "tls-server-end-point")
 """Best first: the first is that of TLS 1.3 (RFC 9266), the second that of the versions before (RFC 5929)."""
-
-
-class TokenSource(Protocol):
-    """Where access tokens come from (`trust.tokens.TokenKeeper`)."""
-
-    async def get(self, path: str) -> Secret | str:
-        """A token that is good for a while, or, as text, why there is none."""
-
-    def distrust(self, path: str) -> None:
-        """A server did not take the token, whatever its time of expiry says."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoginPolicy:
-    """What the settings say about logging in over one transport.
-
-    `accepts` is `smtp_sasl_mechanism_filter`, None where there is none.  `clear`, `encrypted` and `verified` are the rules
-    of the three states of a session.
-    """
-
-    book: CredentialBook
-    clear: Rules
-    encrypted: Rules
-    verified: Rules
-    accepts: Callable[[str], bool] | None = None
-    tokens: TokenSource | None = None
-    failed: FailedLogins | None = None
-    sends_authzid: bool = False
-    soft_bounce: bool = True
-    withholds_sender: bool = False
-
-    def rules_for(self, tls: TlsFacts | None) -> Rules:
-        """What a mechanism must be in this session."""
-        if tls is None:
-            return self.clear
-        return self.verified if tls.verified else self.encrypted
-
-    def sender_identity(self, sender: str) -> Hashable | None:
-        """The credential that a sender has, whatever the server; None where it has none."""
-        try:
-            credential = self.book.find_for_sender(sender)
-        except TableTrouble:
-            return _nobody()
-        return credential.identity if credential is not None else None
-
-    def identity(self, sender: str, host: str, destination: str) -> Hashable | None:
-        """Who a sender would be to a server; None where there would be no login."""
-        try:
-            credential = self.book.find(sender, host, destination)
-        except TableTrouble:
-            return _nobody()
-        return credential.identity if credential is not None else None
-
-
-def _nobody() -> Hashable:
-    """What equals nothing: where a table cannot answer, no connection is shared."""
-    return object()
 
 
 async def log_in(session: Session, sender: str, destination: str) -> Failure | None:

@@ -1,17 +1,20 @@
-"""The login policy of a transport, out of its settings."""
+"""The login policy of a transport: what it is, and how it is made of the settings."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol
 
 from mailrider.content.generic import Extensions
-from mailrider.delivery.login import LoginPolicy
 from mailrider.delivery.lookups import own_domain_test
-from mailrider.errors import WrongConfiguration
+from mailrider.errors import TableTrouble, WrongConfiguration
 from mailrider.model.request import Transport
+from mailrider.model.tls import TlsFacts
 from mailrider.sasl import kerberos
 from mailrider.sasl.choice import Rules
+from mailrider.sasl.secret import Secret
 from mailrider.settings import Settings
 from mailrider.tables.maps import open_maps
 from mailrider.tables.match_list import open_string_list
@@ -22,6 +25,63 @@ from mailrider.trust.tokens import EndpointTerms, TokenKeeper
 TOKEN_MECHANISMS = frozenset(("oauthbearer", "xoauth2"))
 
 Warn = Callable[[str], None]
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from (`trust.tokens.TokenKeeper`)."""
+
+    async def get(self, path: str) -> Secret | str:
+        """A token that is good for a while, or, as text, why there is none."""
+
+    def distrust(self, path: str) -> None:
+        """A server did not take the token, whatever its time of expiry says."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPolicy:
+    """What the settings say about logging in over one transport.
+
+    `accepts` is `smtp_sasl_mechanism_filter`, None where there is none.  `clear`, `encrypted` and `verified` are the rules
+    of the three states of a session.
+    """
+
+    book: CredentialBook
+    clear: Rules
+    encrypted: Rules
+    verified: Rules
+    accepts: Callable[[str], bool] | None = None
+    tokens: TokenSource | None = None
+    failed: FailedLogins | None = None
+    sends_authzid: bool = False
+    soft_bounce: bool = True
+    withholds_sender: bool = False
+
+    def rules_for(self, tls: TlsFacts | None) -> Rules:
+        """What a mechanism must be in this session."""
+        if tls is None:
+            return self.clear
+        return self.verified if tls.verified else self.encrypted
+
+    def sender_identity(self, sender: str) -> Hashable | None:
+        """The credential that a sender has, whatever the server; None where it has none."""
+        try:
+            credential = self.book.find_for_sender(sender)
+        except TableTrouble:
+            return _nobody()
+        return credential.identity if credential is not None else None
+
+    def identity(self, sender: str, host: str, destination: str) -> Hashable | None:
+        """Who a sender would be to a server; None where there would be no login."""
+        try:
+            credential = self.book.find(sender, host, destination)
+        except TableTrouble:
+            return _nobody()
+        return credential.identity if credential is not None else None
+
+
+def _nobody() -> Hashable:
+    """What equals nothing: where a table cannot answer, no connection is shared."""
+    return object()
 
 
 def make_login_policy(settings: Settings, warn: Warn) -> LoginPolicy | None:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from mailrider.content.fit import Fitting
 from mailrider.content.mime import Limits
-from mailrider.delivery.login import LoginPolicy
-from mailrider.delivery.login_policy import make_login_policy
+from mailrider.delivery.login_policy import LoginPolicy, make_login_policy
 from mailrider.delivery.lookups import Lookups, open_lookups
 from mailrider.delivery.transcript import find_classes
 from mailrider.errors import WrongConfiguration, WrongUsage

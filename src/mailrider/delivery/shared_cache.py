@@ -12,8 +12,9 @@ import os
 import socket
 from typing import NamedTuple, Protocol
 
+from mailrider.delivery.dialogue import choose_dialogue
 from mailrider.delivery.profile import Profile
-from mailrider.delivery.session import Session, choose_dialogue
+from mailrider.delivery.session import Session
 from mailrider.delivery.terms import filter_replies
 from mailrider.delivery.transcript import make_transcript
 from mailrider.events import Observer

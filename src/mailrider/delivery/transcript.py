@@ -17,16 +17,14 @@ A connection whose transcript is kept carries one message after the other, and n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mailrider.delivery.trouble import DATA, PROTOCOL, Failure
 from mailrider.dsn.minutes import IN, OUT, Minutes
-from mailrider.events import SessionBlamed
 from mailrider.smtp.reply import GarbageLine, LineReplaced, Note, Reply, make_printable
 
 if TYPE_CHECKING:
-    from mailrider.delivery.session import Session
-    from mailrider.model.request import DeliveryRequest
     from mailrider.net.connection import Connection
     from mailrider.settings import Settings
     from mailrider.smtp.wire import Wire
@@ -105,26 +103,25 @@ class SessionTranscript:
         """What was said, oldest first."""
         return self._minutes.lines()
 
-    def conclude(self, session: Session, request: DeliveryRequest) -> None:
-        """The session has done what it could for this message: tell, where that is wanted."""
-        if self._classes.isdisjoint(self._wanted) or not may_be_told(request.envelope.sender, session.profile.settings):
+    def conclude(self, connection: Connection, tell: Callable[[tuple[str, ...]], None]) -> None:
+        """No more will be done for this message: `tell` what was said, where that is wanted, and begin anew."""
+        if self._classes.isdisjoint(self._wanted):
             self.forget()
             return
-        connection = session.connection
         if connection.gone or not connection.is_leaving:
-            self._tell(session, request)
+            self._tell(tell)
             return
         before = connection.when_gone  # QUIT has been said: hear what is still said to that
 
-        def tell(gone: Connection) -> None:
+        def tell_all(gone: Connection) -> None:
             if before is not None:
                 before(gone)
-            self._tell(session, request)
+            self._tell(tell)
 
-        connection.when_gone = tell
+        connection.when_gone = tell_all
 
-    def _tell(self, session: Session, request: DeliveryRequest) -> None:
-        session.observer(SessionBlamed(request.queue_id, request.transport, session.server, self.lines()))
+    def _tell(self, tell: Callable[[tuple[str, ...]], None]) -> None:
+        tell(self.lines())
         self.forget()
 
     def _keep_reply(self, lines: tuple[str, ...]) -> None:

@@ -15,10 +15,11 @@ from mailrider.delivery.attempt import DONE, Course, attempt
 from mailrider.delivery.cache import ConnectionCache
 from mailrider.delivery.hop import Hops
 from mailrider.delivery.left_over import find_last_reason
+from mailrider.delivery.opening import open_session
 from mailrider.delivery.peers import PeerMemory
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.security import SecureTurn, Security
-from mailrider.delivery.session import NoSession, Session, open_session
+from mailrider.delivery.session import NoSession, Session
 from mailrider.delivery.shared_cache import SharedCache
 from mailrider.delivery.sharing import Sharing
 from mailrider.delivery.tls_reporting import Reporting
@@ -209,7 +210,7 @@ class Walk:
             return False
         if self._sharing is None or not await self._give_away(self._sharing, session):
             self._put_away(session)
-        self._conclude(session)
+        session.conclude(self._progress.request)
         self._fall_back(session)
         return True
 
@@ -237,11 +238,6 @@ class Walk:
                 self._destination_key = None
             if not connection.is_leaving:
                 connection.close()
-
-    def _conclude(self, session: Session) -> None:
-        """What was said about this message may interest the postmaster."""
-        if session.transcript is not None:
-            session.transcript.conclude(session, self._progress.request)
 
     def _keeps(self, session: Session) -> bool:
         return self._store and session.may_be_kept
@@ -314,7 +310,7 @@ class Walk:
                 continue
             if self._sharing is None or not await self._give_away(self._sharing, session):
                 self._put_away(session)
-            self._conclude(session)
+            session.conclude(self._progress.request)
             self._fall_back(session)
             if progress.ledger.open:
                 self._look_at_the_time()
@@ -385,7 +381,7 @@ class Walk:
             progress.connection_use = 1
             last = self._itinerary.at_last_server and not refused.falls_back
             await progress.fail_all(refused.failure, refused.session, last_server=last)
-            self._conclude(refused.session)
+            refused.session.conclude(progress.request)
             if refused.falls_back:
                 self._hops.fall_back(server)
                 self._itinerary.dial_again(server)
