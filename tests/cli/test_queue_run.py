@@ -227,6 +227,57 @@ def test_an_order_needs_a_choice(queue: Queue, arguments: list[str]) -> None:
     assert len(queue.run_json("list")) == 3
 
 
+def test_a_release_at_a_rate(queue: Queue) -> None:
+    queue.run("hold", "--all")
+    before = time.time()
+    (told,) = queue.run_json("release", "--all", "--rate", "1/5min")
+    assert (told["messages"], told["interval"], told["missing"]) == (3, 300, [])
+    assert before <= told["first_due"] <= time.time()
+    assert told["last_due"] == told["first_due"] + 600
+    explained = [queue.run_json("explain", identity)[0]["recipients"] for identity in queue.ids]
+    turns = [{one["next_attempt"] for one in recipients} for recipients in explained]
+    first, second, third = told["first_due"], told["first_due"] + 300, told["first_due"] + 600
+    assert turns == [{second}, {third}, {None}], "the oldest, which was deferred, is due"
+    (shown,) = queue.run_json("show", queue.ids[2])
+    assert {one["not_before"] for one in shown["recipients"]} == {first}
+    assert "the first attempt " in queue.run("explain", queue.ids[0])[1]
+
+
+def test_a_rate_in_words(queue: Queue) -> None:
+    queue.run("hold", *queue.ids)
+    code, out, err = queue.run("release", queue.ids[0], queue.ids[1], "NOQUEUE", "--rate", "2/h")
+    assert (code, err) == (69, "mailrider queue: no message NOQUEUE in the queue\n")
+    assert out.startswith("release: 2 messages, the last one due ")
+    assert out.endswith("(in 30 min)\n")
+    assert queue.run("release", queue.ids[0], "--rate", "2/h") == (0, "release: 0 messages\n", "")
+    assert queue.run_json("release", queue.ids[0], "--rate", "2/h") == [
+        {"order": "release", "messages": 0, "missing": [], "interval": 1800, "first_due": None, "last_due": None}
+    ]
+
+
+def test_a_flush_at_a_rate(queue: Queue) -> None:
+    (told,) = queue.run_json("flush", "--all", "--rate", "1/s")
+    assert (told["messages"], told["last_due"]) == (1, told["first_due"]), "the others are due, or on hold"
+    code, out, err = queue.run("flush", "--rate", "1/s")
+    assert (code, out) == (64, "")
+    assert "--all" in err
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        ("", "nothing would ever go"), ("0", "nothing would ever go"), ("0/s", "nothing would ever go"),
+        ("5", None), ("1/2d", "slower than one message a day"), ("1/0s", "such as 20/s"), ("fast", "or 1/5s"),
+        ("1/fortnight", "such as 20/s"), ("-1/s", "such as 20/s"), ("1e9/s", "such as 20/s"),
+    ],
+)  # fmt: skip
+def test_which_rates_are_rates(queue: Queue, rate: str, said: str | None) -> None:
+    code, _, err = queue.run("release", "--all", "--rate", rate)
+    assert (code, bool(err)) == ((0, False) if said is None else (64, True))
+    assert (said or "") in err
+    assert queue.run("hold", "--all", "--rate", "1/s")[0] == 64, "only what gives turns has a rate"
+
+
 def test_counts(queue: Queue) -> None:
     (told,) = queue.run_json("stats")
     assert (told["messages"], told["recipients"], told["due"], told["deferred"]) == (3, 5, 2, 2)

@@ -45,6 +45,17 @@ def test_what_an_order_does() -> None:
     )
 
 
+def test_a_turn_is_for_those_who_wait() -> None:
+    kept = Kept(submission("b@b.example", "c@c.example"), b"", START_SECONDS, START_SECONDS)
+    assert not kept.waits(START_SECONDS)
+    kept.obey(Order.HOLD, START_SECONDS)
+    kept.recipients[1] = kept.recipients[1]._replace(owed=True, not_before_seconds=START_SECONDS)
+    assert kept.waits(START_SECONDS)
+    kept.take_turn(START_SECONDS + 60, START_SECONDS)
+    assert not kept.on_hold
+    assert [one.not_before_seconds - START_SECONDS for one in kept.recipients.values()] == [60, 0]
+
+
 def test_counts() -> None:
     messages = [
         Kept(submission("a@a.example", "b@b.example"), b"1234", START_SECONDS, START_SECONDS),

@@ -26,7 +26,7 @@ from tests.spool.fillings import (
     text_of,
 )
 
-from mailrider.errors import ContentUnreadable, WrongUsage
+from mailrider.errors import BrokenPromise, ContentUnreadable, WrongUsage
 from mailrider.model.request import Recipient
 from mailrider.spool.files import SMALL_OCTETS
 from mailrider.spool.queue_id import key_of
@@ -44,6 +44,7 @@ from mailrider.spool.spool import (
     Spool,
     Stir,
 )
+from mailrider.spool.spread import Spread
 
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * (SMALL_OCTETS // 8)
 
@@ -596,6 +597,64 @@ def only_due(recipients: tuple[object, ...]) -> float:
     (due,) = {getattr(one, "not_before_seconds") for one in recipients}  # noqa: B009
     assert isinstance(due, float)
     return due
+
+
+@pytest.mark.parametrize("order", [Order.RELEASE, Order.FLUSH])
+def test_turns_one_after_the_other_the_oldest_first(filling: Filling, order: Order) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            ids = [
+                await put(spool, submission("b@b.example", "c@c.example", arrival_seconds=START_SECONDS - age))
+                for age in (10, 30, 20)
+            ]
+            for lease in (await take(spool)).values():
+                await spool.defer(lease, [0, 1], DEFERRED, START_SECONDS + 4000)
+            if order is Order.RELEASE:
+                await spool.administer(Order.HOLD, ALL)
+            assert await spool.administer(order, ALL, Spread(START_SECONDS, 5.0)) == 3
+        async with filling.open() as spool:  # the turns stand in the spool
+            seen = []
+            for _ in range(11):
+                assert bool(await spool.wait(0.0) & Stir.MAIL) is (filling.clock.now_seconds % 5 == 0)
+                taken = await take(spool)
+                assert all(numbers(lease) == [0, 1] for lease in taken.values()), "a message has one turn"
+                seen += [(filling.clock.now_seconds - START_SECONDS, ids.index(it)) for it in taken]
+                filling.clock.now_seconds += 1
+            assert seen == [(0, 1), (5, 2), (10, 0)]
+
+    run(go())
+
+
+def test_a_spread_flush_makes_nobody_wait_whose_turn_has_come(filling: Filling) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            late = await put(spool, submission("b@b.example", "c@c.example"))
+            held = await put(spool, submission(on_hold=True))
+            await spool.defer((await take(spool))[late], [0], DEFERRED, START_SECONDS + 4000)
+            due = await put(spool, submission())
+            assert await spool.administer(Order.FLUSH, ALL, Spread(START_SECONDS + 7, 5.0)) == 1
+            assert await spool.administer(Order.FLUSH, Selection((due,)), Spread(START_SECONDS, 5.0)) == 0
+            turns = {}
+            for identity in (late, held, due):
+                shown = await spool.show(identity)
+                assert shown is not None
+                turns[identity] = [one.not_before_seconds - START_SECONDS for one in shown.recipients]
+            assert turns == {late: [7, 0], held: [HELD_SECONDS - START_SECONDS], due: [0]}
+            assert await spool.wait(0.0) & Stir.FLUSH
+
+    run(go())
+
+
+@pytest.mark.parametrize("order", [Order.HOLD, Order.REQUEUE, Order.DELETE])
+def test_other_orders_give_no_turns(filling: Filling, order: Order) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            await put(spool, submission())
+            with pytest.raises(BrokenPromise, match="turn"):
+                await spool.administer(order, ALL, Spread(START_SECONDS, 5.0))
+            assert len(await take(spool)) == 1
+
+    run(go())
 
 
 def test_hold_catches_what_is_under_way(filling: Filling) -> None:

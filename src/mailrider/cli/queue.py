@@ -17,6 +17,7 @@ import click
 from mailrider.cli.options import Given, SecondsRange, WholeNumber, common_options
 
 F = TypeVar("F", bound=Callable[..., Any])
+Decoration = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 CHOICE_HELP = "IDs, --domain, --sender or --all say which messages; --domain and --sender together mean both."
 
@@ -131,19 +132,31 @@ def top(given: Given, **rest: Any) -> int:
     return run_top(given, **rest)
 
 
-def _add_order(name: str, doc: str) -> None:
-    @queue.command(name, help=f"{doc}\n\n{CHOICE_HELP}")
-    @choice_options
-    @json_option
-    @with_settings
+def _add_order(name: str, doc: str, *more: Decoration) -> None:
     def order(given: Given, **rest: Any) -> int:
         from mailrider.cli.queue_run import run_order
 
         return run_order(given, name, **rest)
 
+    command: Callable[..., Any] = with_settings(order)
+    options: tuple[Decoration, ...] = (json_option, *more, choice_options)
+    for option in options:
+        command = option(command)
+    queue.command(name, help=f"{doc}\n\n{CHOICE_HELP}")(command)
 
-_add_order("flush", "Let messages try again now (without a choice: all), and give dead destinations another chance.")
+
+rate_option = click.option(
+    "--rate", metavar="N/PERIOD", help="One message after the other, the oldest first: 1/5s, 30/min, 2/s."
+)
+
+
+_add_order(
+    "flush",
+    "Let messages try again now (without a choice: all), and give dead destinations another chance.\n\n"
+    "With --rate, those that wait for their turn get a new one, one after the other, and a choice is needed.",
+    rate_option,
+)
 _add_order("hold", "Put messages on hold: they wait until they are released.")
-_add_order("release", "End the hold of messages; they try again now.")
+_add_order("release", "End the hold of messages; they try again now, or with --rate one after the other.", rate_option)
 _add_order("requeue", "Treat messages as if they had just come in: attempts and failures are forgotten.")
 _add_order("delete", "Delete messages for good; nobody is told.")

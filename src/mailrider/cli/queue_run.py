@@ -19,14 +19,17 @@ from mailrider.cli.queue_text import (
     message_as_json,
     message_lines,
     postqueue_lines,
+    tell_when,
 )
 from mailrider.errors import WrongUsage
 from mailrider.exit_codes import EX_OK, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.printable import make_printable
 from mailrider.settings import Settings
+from mailrider.settings.parameter import WrongValue
 from mailrider.spool.opening import has_queue, open_existing_spool
 from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
+from mailrider.spool.spread import Spread
 
 EVERYTHING = "ALL"
 """As an id: every message, as for postsuper(1)."""
@@ -37,6 +40,9 @@ FIRST_PAGE = 50
 """Small, so that the first lines are there at once."""
 
 PAGE = 1000
+
+LONGEST_INTERVAL_SECONDS = 86_400.0
+"""Between two messages of `--rate`: mail that is let go more slowly than this is better kept on hold."""
 
 _Work = Callable[[Spool], Coroutine[Any, Any, int]]
 
@@ -192,6 +198,21 @@ def _complain(text: str) -> int:
     return EX_UNAVAILABLE
 
 
+def read_interval(rate: str) -> float:
+    """The seconds between two messages of `--rate`.  Raises `WrongUsage`."""
+    from mailrider.settings.catalogue.node import RATE_WANTED, parse_rate
+
+    try:
+        interval_seconds = parse_rate(rate)
+    except WrongValue:
+        raise WrongUsage(f"--rate {rate}: expected {RATE_WANTED}") from None
+    if not interval_seconds:
+        raise WrongUsage(f"--rate {rate}: at this rate nothing would ever go; leave --rate out to let all go now")
+    if interval_seconds > LONGEST_INTERVAL_SECONDS:
+        raise WrongUsage(f"--rate {rate}: slower than one message a day")
+    return interval_seconds
+
+
 def run_order(
     given: Given,
     name: str,
@@ -201,18 +222,28 @@ def run_order(
     *,
     everything: bool,
     as_json: bool,
+    rate: str | None = None,
 ) -> int:
     """`mailrider queue flush`, `hold`, `release`, `requeue`, `delete`."""
     order = Order(name)
-    selection = make_selection(ids, domain, sender, everything, without=ALL if order is Order.FLUSH else None)
+    interval_seconds = None if rate is None else read_interval(rate)
+    all_unless_chosen = order is Order.FLUSH and interval_seconds is None
+    selection = make_selection(ids, domain, sender, everything, without=ALL if all_unless_chosen else None)
 
     async def carry_out(spool: Spool) -> int:
         missing = [queue_id for queue_id in selection.queue_ids if await spool.show(queue_id) is None]
-        count = await spool.administer(order, selection)
+        now = time.time()
+        spread = None if interval_seconds is None else Spread(now, interval_seconds)
+        count = await spool.administer(order, selection, spread)
+        last = spread.turn_seconds(count - 1) if spread is not None and count else None
         if as_json:
-            click.echo(json.dumps({"order": name, "messages": count, "missing": missing}))
+            told: dict[str, Any] = {"order": name, "messages": count, "missing": missing}
+            if spread is not None:
+                told |= {"interval": spread.interval_seconds, "first_due": now if count else None, "last_due": last}
+            click.echo(json.dumps(told))
         else:
-            click.echo(f"{name}: {count} message{'' if count == 1 else 's'}")
+            end = f", the last one due {tell_when(last, now)}" if last is not None else ""
+            click.echo(f"{name}: {count} message{'' if count == 1 else 's'}{end}")
         for queue_id in missing:
             _complain(f"no message {queue_id} in the queue")
         return EX_UNAVAILABLE if missing else EX_OK

@@ -85,6 +85,17 @@ class Kept:
             return not self.on_hold
         return self.on_hold or order is not Order.RELEASE
 
+    def waits(self, now_seconds: float) -> bool:
+        """Whether the turn of a recipient is still to come."""
+        return any(one.not_before_seconds > now_seconds for one in self.recipients.values())
+
+    def take_turn(self, turn_seconds: float, now_seconds: float) -> None:
+        """Its turn, and the end of a hold; who had one before that has come is not made to wait."""
+        self.on_hold = False
+        for number, one in self.recipients.items():
+            if one.not_before_seconds > now_seconds:
+                self.recipients[number] = one._replace(not_before_seconds=turn_seconds)
+
     def obey(self, order: Order, now_seconds: float) -> None:
         """Carry out an order, which is not `DELETE`."""
         self.on_hold = order is Order.HOLD

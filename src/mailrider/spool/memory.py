@@ -45,6 +45,7 @@ from mailrider.spool.spool import (
     Submission,
     Unaccepted,
 )
+from mailrider.spool.spread import Spread
 from mailrider.spool.turns import Turn, Turns
 
 LIMIT_OCTETS = 1024 * 1024 * 1024
@@ -312,15 +313,23 @@ class MemorySpool:
 
     # Operating
 
-    async def administer(self, order: Order, selection: Selection) -> int:
+    async def administer(self, order: Order, selection: Selection, spread: Spread | None = None) -> int:
         """Carry out an operator's order."""
+        order.check(spread)
         now = self._clock.wall_seconds()
         keys = [key for key in self._kept if self._is_chosen(key, selection) and self._kept[key].is_concerned(order)]
-        for key in keys:
+        if spread is not None:
+            if order is Order.FLUSH:
+                keys = [key for key in keys if self._kept[key].waits(now)]
+            keys.sort(key=lambda key: (self._kept[key].arrival_seconds, key))
+        for place, key in enumerate(keys):
             if order is Order.DELETE:
                 self._forget(key)
             else:
-                self._kept[key].obey(order, now)
+                if spread is None:
+                    self._kept[key].obey(order, now)
+                else:
+                    self._kept[key].take_turn(spread.turn_seconds(place), now)
                 for one in self._kept[key].recipients.values():
                     self._wait_for(key, one.number, one.not_before_seconds)
         self._flushed |= order is Order.FLUSH

@@ -15,10 +15,18 @@ from mailrider.spool.changes import Removed
 from mailrider.spool.queue_id import key_of
 from mailrider.spool.rows import searchable
 from mailrider.spool.spool import HELD_SECONDS, Order, Selection
+from mailrider.spool.spread import Spread
 from mailrider.spool.sqlite_schema import LEAVE_MARK
 
 _CHOSEN = "chosen"
 """A temporary table with the keys that an order is for."""
+
+_SPREAD = """UPDATE recipient SET due = ? + place * ?
+    FROM (SELECT key, row_number() OVER (ORDER BY arrival, key) - 1 AS place FROM message
+        WHERE key IN (SELECT key FROM chosen)) AS turn
+    WHERE recipient.message = turn.key AND due > ?"""
+
+_WAITS = "EXISTS (SELECT 1 FROM recipient AS w WHERE w.message = key AND w.due > ?)"
 
 _REQUEUE = """UPDATE recipient SET attempts = 0, doubt = NULL, doubt_at = 0, warned = 0,
     latest = CASE WHEN owed THEN latest END, due = min(due, ?) WHERE message IN (SELECT key FROM chosen)"""
@@ -50,24 +58,33 @@ def condition(selection: Selection) -> tuple[str, list[Any]]:
     return " AND ".join(parts), values
 
 
-def carry_out_order(connection: sqlite3.Connection, order: Order, selection: Selection, now_seconds: float) -> Carried:
+def carry_out_order(
+    connection: sqlite3.Connection, order: Order, selection: Selection, now_seconds: float, spread: Spread | None = None
+) -> Carried:
     """Carry out an order inside the transaction that is open."""
-    _choose(connection, order, selection)
+    _choose(connection, order, selection, now_seconds if spread is not None else None)
     (count,) = connection.execute(f"SELECT count(*) FROM {_CHOSEN}").fetchone()
     removed: tuple[Removed, ...] = ()
     chosen = f"message IN (SELECT key FROM {_CHOSEN})"
     match order:
         case Order.FLUSH:
-            connection.execute(
-                f"UPDATE recipient SET due = ? WHERE due > ? AND due < {HELD_SECONDS} AND {chosen}", (now_seconds, now_seconds)
-            )
+            if spread is not None:
+                _spread(connection, spread, now_seconds)
+            else:
+                connection.execute(
+                    f"UPDATE recipient SET due = ? WHERE due > ? AND due < {HELD_SECONDS} AND {chosen}",
+                    (now_seconds, now_seconds),
+                )
             connection.execute("UPDATE flush SET number = number + 1")
         case Order.HOLD:
             connection.execute(f"UPDATE message SET held = 1 WHERE key IN (SELECT key FROM {_CHOSEN})")
             connection.execute(f"UPDATE recipient SET due = {HELD_SECONDS} WHERE {chosen}")
         case Order.RELEASE:
             _let_go(connection)
-            connection.execute(f"UPDATE recipient SET due = ? WHERE {chosen}", (now_seconds,))
+            if spread is not None:
+                _spread(connection, spread, now_seconds)
+            else:
+                connection.execute(f"UPDATE recipient SET due = ? WHERE {chosen}", (now_seconds,))
         case Order.REQUEUE:
             _let_go(connection)
             connection.execute(_REQUEUE, (now_seconds,))
@@ -80,14 +97,25 @@ def carry_out_order(connection: sqlite3.Connection, order: Order, selection: Sel
     return Carried(count, removed)
 
 
-def _choose(connection: sqlite3.Connection, order: Order, selection: Selection) -> None:
+def _choose(
+    connection: sqlite3.Connection, order: Order, selection: Selection, waits_after_seconds: float | None
+) -> None:
+    """Remember whom an order is for.  A flush may be for those alone whose turn comes after a moment."""
     where, values = condition(selection)
     if order is Order.RELEASE:
         where = f"held = 1 AND {where}"
     elif order in (Order.HOLD, Order.FLUSH):
         where = f"held = 0 AND {where}"
+    if order is Order.FLUSH and waits_after_seconds is not None:
+        where = f"{where} AND {_WAITS}"
+        values = [*values, waits_after_seconds]
     connection.execute(f"DROP TABLE IF EXISTS temp.{_CHOSEN}")
     connection.execute(f"CREATE TEMP TABLE {_CHOSEN} AS SELECT key FROM message WHERE {where}", values)
+
+
+def _spread(connection: sqlite3.Connection, spread: Spread, now_seconds: float) -> None:
+    """One after the other; whose turn has come before is not made to wait."""
+    connection.execute(_SPREAD, (spread.first_seconds, spread.interval_seconds, now_seconds))
 
 
 def _let_go(connection: sqlite3.Connection) -> None:

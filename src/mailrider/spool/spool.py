@@ -27,8 +27,10 @@ import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol, Self
 
+from mailrider.errors import BrokenPromise
 from mailrider.model.outcome import Outcome
 from mailrider.model.request import NO_CLIENT, Content, Envelope, Recipient
+from mailrider.spool.spread import Spread
 
 Chunks = bytes | Iterable[bytes] | AsyncIterable[bytes]
 """Message text as it comes in: CRLF line ends, the last line ended, dots not stuffed (`model.request.Content`)."""
@@ -218,6 +220,11 @@ class Order(enum.Enum):
     DELETE = "delete"
     """They are gone, without a notice."""
 
+    def check(self, spread: Spread | None) -> None:
+        """Raise `BrokenPromise` where turns are to come one after the other by an order that gives none."""
+        if spread is not None and self not in (Order.FLUSH, Order.RELEASE):
+            raise BrokenPromise(f"nothing gets a turn by this order: {self}")
+
 
 class Stir(enum.Flag):
     """Why `wait` has returned."""
@@ -359,8 +366,12 @@ class Spool(Protocol):
         Those that have left the lease before are not concerned.
         """
 
-    async def administer(self, order: Order, selection: Selection) -> int:
-        """Carry out an operator's order; how many messages it concerned.  Raises `errors.SpoolTrouble`, in which case none."""
+    async def administer(self, order: Order, selection: Selection, spread: Spread | None = None) -> int:
+        """Carry out an operator's order; how many messages it concerned.  Raises `errors.SpoolTrouble`, in which case none.
+
+        With `spread` (`FLUSH` and `RELEASE`) turns come one after the other, the oldest message first, instead of now; mail
+        whose turn has come before is not made to wait, and a flush then concerns those alone who have a turn to come.
+        """
 
     async def show(self, queue_id: str) -> StoredMessage | None:
         """One message with all its recipients, or None."""

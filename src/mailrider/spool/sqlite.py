@@ -62,6 +62,7 @@ from mailrider.spool.spool import (
     StoredMessage,
     Submission,
 )
+from mailrider.spool.spread import Spread
 from mailrider.spool.texts import Texts
 from mailrider.spool.writer import Done, Failure, Job
 
@@ -337,10 +338,11 @@ class SqliteSpool:
 
     # Operating
 
-    async def administer(self, order: Order, selection: Selection) -> int:
+    async def administer(self, order: Order, selection: Selection, spread: Spread | None = None) -> int:
         """Carry out an operator's order."""
+        order.check(spread)
         now = self._clock.wall_seconds()
-        answer = await self._desk.run(lambda connection: carry_out_order(connection, order, selection, now))
+        answer = await self._desk.run(lambda connection: carry_out_order(connection, order, selection, now, spread))
         if isinstance(answer, Failure):
             raise SpoolTrouble(f"the queue cannot be written: {answer.text}")
         for message in answer.removed:

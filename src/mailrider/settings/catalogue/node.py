@@ -7,27 +7,38 @@ import re
 from mailrider.settings.kinds import Choice, Count, Seconds, Text
 from mailrider.settings.parameter import Parameter, Section, WrongValue
 
-_RATE = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(?:/\s*([a-z]+))?"
+_RATE = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(?:/\s*([0-9]{1,4}\s*)?([a-z]+))?"
 _UNITS = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86_400.0,
     "day": 86_400.0,
 }  # fmt: skip
 
 
-class MessageRate(Parameter[float]):
-    """Messages in a time, `20/s`, `600/min`, `5000/h`; the value is the seconds between two.  Empty or 0: any number."""
+RATE_WANTED = "messages in a time, such as 20/s, 600/min, 5000/h or 1/5s"
 
-    wanted = "messages in a time, such as 20/s, 600/min or 5000/h"
+
+def parse_rate(text: str) -> float:
+    """The seconds between two messages: `20/s` is 0.05, `1/5s` is 5.  Empty or 0: any number, 0.0.  Raises `WrongValue`."""
+    if not text:
+        return 0.0
+    match = re.fullmatch(_RATE, text.strip().lower())
+    unit = _UNITS.get(match[3] or "s") if match is not None else None
+    if match is None or unit is None or (match[2] and not int(match[2])):
+        raise WrongValue(RATE_WANTED)
+    count = float(match[1])
+    return int(match[2] or 1) * unit / count if count else 0.0
+
+
+class MessageRate(Parameter[float]):
+    """Messages in a time, `20/s`, `600/min`, `5000/h`, `1/5s`; the value is the seconds between two.
+
+    Empty or 0: any number.
+    """
+
+    wanted = RATE_WANTED
 
     def _convert(self, text: str) -> float:
-        if not text:
-            return 0.0
-        match = re.fullmatch(_RATE, text.strip().lower())
-        unit = _UNITS.get(match[2] or "s") if match is not None else None
-        if match is None or unit is None:
-            raise WrongValue(self.wanted)
-        count = float(match[1])
-        return unit / count if count else 0.0
+        return parse_rate(text)
 
 
 class Node(Section, title="stand-alone node"):
