@@ -20,6 +20,18 @@ def listening() -> Iterator[socket.socket]:
         yield server
 
 
+class FarSocket(socket.socket):
+    """What it connects to does not answer at once."""
+
+    def connect_ex(self, address: object) -> int:
+        return errno.EINPROGRESS
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", FarSocket)
+
+
 def server_at(listening: socket.socket) -> Server:
     return Server("mx.example.test", "127.0.0.1", listening.getsockname()[1], Family.IPV4)
 
@@ -98,6 +110,7 @@ def test_a_path_that_is_too_long_is_a_fault_of_the_configuration() -> None:
     assert failure.warning == f"unix-domain name too long: {longest}x"
 
 
+@pytest.mark.usefixtures("far_away")
 def test_a_server_that_does_not_answer_is_given_up_in_time(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """No system gives us a silent address for certain, so the waiting is played."""
 
@@ -115,6 +128,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(listening: socket.soc
     assert seconds == pytest.approx(30)
 
 
+@pytest.mark.usefixtures("far_away")
 def test_the_patience_of_the_system_counts_too(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> object:
         async def give_up(*_: object) -> None:
@@ -128,6 +142,7 @@ def test_the_patience_of_the_system_counts_too(listening: socket.socket, monkeyp
     assert result.text.endswith(": Connection timed out")
 
 
+@pytest.mark.usefixtures("far_away")
 def test_an_error_without_a_number_is_told_in_its_own_words(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> object:
         async def refuse(*_: object) -> None:
@@ -141,6 +156,7 @@ def test_an_error_without_a_number_is_told_in_its_own_words(listening: socket.so
     assert result.text.endswith(": something odd")
 
 
+@pytest.mark.usefixtures("far_away")
 def test_a_server_that_hangs_up_at_once_has_been_reached(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """It depends on the moment whether the system tells of it while connecting or while reading: it is the same story."""
 
@@ -156,6 +172,18 @@ def test_a_server_that_hangs_up_at_once_has_been_reached(listening: socket.socke
     result.socket.close()
 
 
+@pytest.mark.parametrize("error", [errno.ECONNRESET, errno.EISCONN])
+def test_a_server_that_has_answered_already_has_been_reached(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    monkeypatch.setattr(FarSocket, "connect_ex", lambda *_: error)
+    monkeypatch.setattr(socket, "socket", FarSocket)
+    result = run(dial(server_at(listening), DialTerms()))
+    assert isinstance(result, Dialled)
+    result.socket.close()
+
+
+@pytest.mark.usefixtures("far_away")
 def test_a_dial_that_is_cancelled_leaves_no_socket(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[socket.socket] = []
 

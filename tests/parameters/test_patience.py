@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+
 import pytest
 
 from delivery.scene import Scene, at, brief
@@ -119,7 +122,12 @@ def test_a_connection_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
 
         await asyncio.sleep(1_000_000)
 
+    class FarSocket(socket.socket):
+        def connect_ex(self, address: object) -> int:
+            return errno.EINPROGRESS
+
     monkeypatch.setattr("virtual_time.VirtualTimeLoop.sock_connect", never, raising=False)
+    monkeypatch.setattr(socket, "socket", FarSocket)
 
     async def main() -> tuple[str, float]:
         async with Scene(smtp_connect_timeout="13s") as scene:

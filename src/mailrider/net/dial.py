@@ -49,6 +49,9 @@ class Dialled(NamedTuple):
     warning: str | None = None
 
 
+_CONNECTED = frozenset({0, errno.EISCONN, errno.ECONNRESET})
+_UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN})
+
 _FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6, Family.UNIX: socket.AF_UNIX}
 
 
@@ -90,6 +93,13 @@ async def dial(server: Server, terms: DialTerms) -> Dialled | DialFailure:
 
 async def _connect(connecting: socket.socket, server: Server, timeout_seconds: float) -> None:
     address = server.address if server.family is Family.UNIX else (server.address, server.port)
+    error = connecting.connect_ex(address)
+    if error == errno.EINPROGRESS:
+        error = connecting.connect_ex(address)  # a server on this machine has answered meanwhile
+    if error in _CONNECTED:
+        return
+    if error not in _UNDER_WAY:
+        raise OSError(error, os.strerror(error))
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_seconds or None):

@@ -4,6 +4,9 @@ What is in memory is bounded by `qmgr_message_active_limit` messages and `qmgr_m
 a sender or a domain that fills much of that waits until some of it has drained, so that the others are not kept out
 (`queue.crowds`).
 
+Where enough is in memory to keep everybody busy, the rest is taken in when nobody has anything else to do: replies of servers
+are heard, and connections opened, before mail is read whose turn is far off.
+
 When the node stops, nothing begins any more: what waits goes back to the spool untouched, what is under way ends at the next
 safe point.
 """
@@ -36,6 +39,18 @@ WAIT_SECONDS = 5.0
 
 ADMITTED_AT_ONCE = 50
 """Messages that are taken in before others get their turn: a few milliseconds, in which no reply of a server is heard."""
+
+ENOUGH_WAITING = 500
+"""With so many messages in memory that wait for their turn more of them are taken in at leisure: a tenth of a second's work."""
+
+LEISURELY = 100
+"""Messages that are taken in at a time then."""
+
+QUIET_SECONDS = 0.0003
+"""A round of the event loop in which nobody else has anything to do is shorter."""
+
+LEISURE_SECONDS = 0.02
+"""How long such a round is waited for: a node that is never quiet takes in a few thousand messages a second."""
 
 TROUBLE_PAUSE_SECONDS = 5.0
 """After the spool could not be read."""
@@ -140,6 +155,9 @@ class Runner:
             self._room.clear()
             await self._room.wait()
             return
+        if len(self._active) - self._dispatcher.busy >= ENOUGH_WAITING:
+            messages = min(messages, LEISURELY)
+            await self._make_way()
         try:
             leases = await self._spool.lease(
                 messages,
@@ -162,6 +180,17 @@ class Runner:
             self._admit(lease)
             if number % ADMITTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+    async def _make_way(self) -> None:
+        """Let those who deliver work, until they wait for their servers; but not for long."""
+        now_seconds = self._clock.monotonic_seconds
+        begun = now = now_seconds()
+        while now < begun + LEISURE_SECONDS:
+            before = now
+            await asyncio.sleep(0)
+            now = now_seconds()
+            if now < before + QUIET_SECONDS:
+                return
 
     async def _rest(self) -> Stir:
         """Wait until there is something to do, or it is time to stop."""

@@ -179,8 +179,9 @@ class IndexWalk:
             self._begun_seconds = now_seconds
         self._rest_seconds = 0.0
         picked.passed = 0
+        at_once = min(ROWS_AT_ONCE, 2 * picked.wanted.messages_limit + 1)
         while True:
-            rows: list[Candidate] = self._reader.execute(_ON, (now_seconds, *self._place, ROWS_AT_ONCE)).fetchall()
+            rows: list[Candidate] = self._reader.execute(_ON, (now_seconds, *self._place, at_once)).fetchall()
             for due, key, number, domain in rows:
                 if not picked.has_room(key):
                     self._has_more = True
@@ -191,7 +192,7 @@ class IndexWalk:
                     return
                 self._place = (due, key, number)
                 self._consider(picked, key, number, domain, now_seconds)
-            if len(rows) < ROWS_AT_ONCE:
+            if len(rows) < at_once:
                 break
             await asyncio.sleep(0)
         next_row = self._reader.execute(_NEXT, (now_seconds,)).fetchone()
