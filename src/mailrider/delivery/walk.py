@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mailrider.delivery.attempt import DONE, Course, attempt
 from mailrider.delivery.cache import ConnectionCache
+from mailrider.delivery.cache_keys import CacheKeys
 from mailrider.delivery.hop import Hops
 from mailrider.delivery.left_over import find_last_reason
 from mailrider.delivery.opening import open_session
@@ -53,8 +54,8 @@ class Walk:
     """A request under way.  `interrupted` is set from outside to end it before the next server."""
 
     __slots__ = (
-        "_destination_key", "_hops", "_itinerary", "_lent", "_load", "_means", "_met_dead", "_overdue", "_progress", "_sharing",
-        "_store", "_used_kept", "interrupted",
+        "_hops", "_itinerary", "_keys", "_lent", "_load", "_means", "_met_dead", "_overdue", "_progress", "_sharing", "_store",
+        "_used_kept", "interrupted",
     )  # fmt: skip
 
     def __init__(self, progress: Progress, itinerary: Itinerary, means: Means, *, load: bool, store: bool) -> None:
@@ -67,7 +68,7 @@ class Walk:
         self._sharing: Sharing | None = None
         if means.shared is not None:
             self._sharing = Sharing(means.shared, means.cache, progress, self._hops, means.wheel)
-        self._destination_key: tuple[Hashable, ...] | None = None
+        self._keys = CacheKeys(progress.request, progress.profile, self._hops)
         self._lent: Session | None = None  # what another delivery may have taken already
         self._used_kept: set[tuple[str, int]] = set()
         self._met_dead = False  # a kept connection was dead
@@ -116,36 +117,15 @@ class Walk:
         elif not cache.on_demand:
             self._load = self._store = False
         if self._load or self._store:
-            self._destination_key = ("destination", self._request_key(), self._sender_login(), destination.text)
-
-    def _request_key(self) -> Hashable:
-        request = self._progress.request
-        return (request.service, request.envelope.smtputf8, self._hops.strictness)
-
-    def _endpoint_key(self, server: Server, policy: Policy, login: Hashable | None = None) -> Hashable:
-        if login is None and self._progress.profile.login is not None:
-            login = self._login_at(server)
-        return ("endpoint", self._request_key(), login, policy.identity, server.address, server.port)
-
-    def _sender_login(self) -> Hashable | None:
-        """Whom the sender alone makes us, None where that is left to the server."""
-        policy = self._progress.profile.login
-        return policy.sender_identity(self._progress.request.envelope.sender) if policy is not None else None
-
-    def _login_at(self, server: Server) -> Hashable | None:
-        """Who we would be to a server: a connection serves only those who would log in with the same credential."""
-        policy = self._progress.profile.login
-        if policy is None:
-            return None
-        return policy.identity(self._progress.request.envelope.sender, server.host, self._hops.nexthop)
+            self._keys.open_destination(destination)
 
     async def _use_kept_sessions(self) -> None:
         """First one that was kept for the destination, then those to its best servers."""
-        itinerary, cache, ledger = self._itinerary, self._means.cache, self._progress.ledger
+        itinerary, cache, ledger, keys = self._itinerary, self._means.cache, self._progress.ledger, self._keys
         if itinerary.candidates:
             # The key is looked at each time: it is given up with the first connection that is not kept any more.
-            while ledger.open and (key := self._destination_key) is not None and (session := cache.take(key)) is not None:
-                if not (session.policy is self._hops.plain and session.login is None) and not await self._still_fits(session):
+            while ledger.open and (key := keys.destination) is not None and (session := cache.take(key)) is not None:
+                if not (session.policy is self._hops.plain and session.login is None) and not await keys.still_fits(session):
                     session.connection.close()
                 elif await self._use_kept(session):
                     break
@@ -156,7 +136,7 @@ class Walk:
             policy = await self._hops.find_policy(server)
             if isinstance(policy, NoPolicy):
                 continue
-            while ledger.open and (session := cache.take(self._endpoint_key(server, policy))) is not None:
+            while ledger.open and (session := cache.take(keys.of_endpoint(server, policy))) is not None:
                 session.is_best_exchanger = True
                 session.serve_as(server)
                 if await self._use_kept(session):
@@ -166,9 +146,9 @@ class Walk:
 
     async def _use_shared_sessions(self, sharing: Sharing) -> None:
         """The same with those that other processes have kept."""
-        itinerary, ledger = self._itinerary, self._progress.ledger
-        while self._destination_key is not None and itinerary.candidates and ledger.open:
-            session = await sharing.find_destination(str(self._destination_key[-1]), itinerary.candidates)
+        itinerary, ledger, keys = self._itinerary, self._progress.ledger, self._keys
+        while keys.destination is not None and itinerary.candidates and ledger.open:
+            session = await sharing.find_destination(keys.nexthop(), itinerary.candidates)
             if session is None or await self._use_kept(session):
                 break
         for server in [one for one in itinerary.candidates if one.preference == itinerary.best_preference]:
@@ -182,13 +162,6 @@ class Walk:
     async def _take_shared(self, sharing: Sharing, server: Server) -> Session | None:
         policy = await self._hops.find_policy(server)
         return await sharing.find_endpoint(server, policy) if isinstance(policy, Policy) else None
-
-    async def _still_fits(self, session: Session) -> bool:
-        """Whether a connection that was kept for the destination would be opened in the same way today."""
-        if session.login is not None and session.login != self._login_at(session.server):
-            return False  # the password has changed since
-        policy = await self._hops.find_policy(session.server)
-        return isinstance(policy, Policy) and policy.identity == session.policy.identity
 
     async def _use_kept(self, session: Session) -> bool:
         """Deliver over a kept connection; False if it turned out to be dead."""
@@ -219,10 +192,9 @@ class Walk:
         connection = session.connection
         if session is self._lent or not connection.reusable or not self._keeps(session):
             return False
-        nexthop = str(self._destination_key[-1]) if self._destination_key is not None else ""
-        if session.is_expired(connection.now_seconds) or not await sharing.save(session, nexthop):
+        if session.is_expired(connection.now_seconds) or not await sharing.save(session, self._keys.nexthop()):
             return False
-        self._destination_key = None
+        self._keys.destination = None
         return True
 
     def _put_away(self, session: Session) -> None:
@@ -232,10 +204,10 @@ class Walk:
             self._lent = None
             self._means.cache.settle(session)
         elif connection.reusable and self._keeps(session) and not session.is_expired(connection.now_seconds):
-            self._means.cache.keep(session, self._take_keys(session))
+            self._means.cache.keep(session, self._keys.take(session))
         else:
             if connection.reusable:
-                self._destination_key = None
+                self._keys.destination = None
             if not connection.is_leaving:
                 connection.close()
 
@@ -248,12 +220,6 @@ class Walk:
             self._hops.fall_back(session.server)
             self._itinerary.try_again(session.server)
 
-    def _take_keys(self, session: Session) -> tuple[Hashable, ...]:
-        """The cache keys of a good session; only the first one lies under the destination."""
-        destination, self._destination_key = self._destination_key, None
-        endpoint = self._endpoint_key(session.server, session.policy, session.login)
-        return (endpoint,) if destination is None else (destination, endpoint)
-
     async def _attempt(self, session: Session) -> Course:
         """Deliver over this session.  Where deliveries take turns, the next one may follow on it before this one has ended."""
         itinerary, turn = self._itinerary, self._progress.request.turn
@@ -262,7 +228,7 @@ class Walk:
 
         def lend(streams: bool) -> None:
             assert turn is not None
-            if self._means.cache.lend(session, self._take_keys(session)):
+            if self._means.cache.lend(session, self._keys.take(session)):
                 self._lent = session
                 turn.lend(streams=streams)
 
@@ -334,7 +300,7 @@ class Walk:
         """
         if not self._load or (server.preference == self._itinerary.best_preference and not self._met_dead):
             return None
-        session = self._means.cache.take(self._endpoint_key(server, policy))
+        session = self._means.cache.take(self._keys.of_endpoint(server, policy))
         if session is not None:
             session.serve_as(server)
         return session

@@ -27,6 +27,7 @@ from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.hearing import Hearing
 from mailrider.net.patience import Patience
 from mailrider.net.run import Run
+from mailrider.net.script_line import ScriptLine
 from mailrider.net.secure import Channel, SecureStream
 from mailrider.net.shipment import hand_over
 from mailrider.net.stream import SocketStream, Stream
@@ -51,8 +52,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_countdown", "_encrypter", "_ended", "_farewell", "_hearing", "_holds_back", "_loop", "_pieces", "_queue",
-        "_sender", "_stream", "_wheel", "_wire", "_writer", "gone", "make_channel", "when_gone",
+        "_countdown", "_encrypter", "_ended", "_farewell", "_hearing", "_holds_back", "_line", "_loop", "_pieces", "_sender",
+        "_stream", "_wheel", "_wire", "gone", "make_channel", "when_gone",
     )  # fmt: skip
 
     def __init__(
@@ -70,8 +71,7 @@ class Connection:
         self._hearing = Hearing(parser if parser is not None else ReplyParser(), note, dialogue)
         self._wire = Wire() if dialogue is None else TellingWire(dialogue)
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Run] = deque()  # scripts that have not begun
-        self._writer: Run | None = None  # who may write
+        self._line = ScriptLine(self._wire)
         self._pieces: Iterator[bytes] | None = None  # content that is being sent
         self._sender: Run | None = None  # whose content it is, or who pauses
         self._encrypter: Run | None = None  # who waits for the end of a TLS handshake
@@ -105,7 +105,7 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """No script is under way and no reply is awaited."""
-        return self._wire.free and not self._wire.awaited and not self._queue
+        return self._wire.free and not self._wire.awaited and not self._line.waiting
 
     @property
     def is_leaving(self) -> bool:
@@ -127,10 +127,8 @@ class Connection:
         self.wake()
         if self.gone:
             self._lose(run, ConnectionLost("the connection is closed"))
-        elif self._queue or not self._wire.free or not self._wire.reusable:
-            self._queue.append(run)
-        else:
-            self._begin(run)
+        elif self._line.join(run):
+            self._resume(run)
             self._settle_down()
         return run.future
 
@@ -179,11 +177,6 @@ class Connection:
         return descriptor
 
     # -- scripts ---------------------------------------------------------------------------------------------------
-
-    def _begin(self, run: Run) -> None:
-        self._writer = run
-        self._wire.free = False
-        self._resume(run)
 
     def _resume(self, run: Run, reply: Reply | None = None) -> None:
         """Let a script go on until it wants something."""
@@ -245,15 +238,13 @@ class Connection:
 
     def _finish(self, run: Run) -> None:
         wire = self._wire
-        if self._writer is run:  # else the next one is writing already
-            self._writer = None
-            wire.free = True
+        self._line.leave(run)
         if run.failed:
             wire.reusable = wire.ending = False
         if wire.ending:
             return
         # The script ended in the middle of things, or those behind it could get each other's replies.
-        if not wire.reusable or (wire.garbled and (wire.awaited or self._queue)):
+        if not wire.reusable or (wire.garbled and (wire.awaited or self._line.waiting)):
             self.close()
 
     def _settle_down(self) -> None:
@@ -262,8 +253,8 @@ class Connection:
         while not self.gone:
             if wire.arrived and wire.awaited and self._pieces is None and self._has_left():
                 self._deliver(wire.arrived.popleft())
-            elif self._queue and wire.free and wire.reusable:
-                self._begin(self._queue.popleft())
+            elif self._line.waiting and wire.free and wire.reusable:
+                self._resume(self._line.call())
             else:
                 break
         if self.gone:
@@ -430,8 +421,7 @@ class Connection:
         runs = [run for run in (self._sender, self._encrypter) if run is not None]
         self._encrypter = None
         runs += (owner for _, owner, _ in self._wire.awaited if isinstance(owner, Run))
-        runs += self._queue
-        self._queue.clear()
+        runs += self._line.dissolve()
         self._wire.arrived.clear()
         for run in dict.fromkeys(runs):
             self._lose(run, trouble)
