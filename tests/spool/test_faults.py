@@ -88,7 +88,6 @@ class FaultyConnection:
 
 READING = (
     "SELECT octets", "SELECT due", "SELECT key", "SELECT message", "SELECT number", "PRAGMA",
-    "SELECT json_group_array(json_array(key, len",
 )  # fmt: skip
 
 
