@@ -116,7 +116,7 @@ async def _list(spool: Spool, selection: Selection, *, as_json: bool) -> int:
             continue
         if not count:
             click.echo(HEADING)
-        for line in postqueue_lines(message, now):
+        for line in postqueue_lines(message):
             click.echo(line)
         count += 1
         size += message.size_octets

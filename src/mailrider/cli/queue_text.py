@@ -73,7 +73,7 @@ def queue_of(message: StoredMessage, now_seconds: float) -> str:
     return "incoming"
 
 
-def postqueue_lines(message: StoredMessage, now_seconds: float) -> list[str]:
+def postqueue_lines(message: StoredMessage) -> list[str]:
     """One message of a list."""
     mark = "!" if message.on_hold else " "
     arrival = time.strftime("%a %b %d %H:%M:%S", time.localtime(message.arrival_seconds))

@@ -1,11 +1,13 @@
 """The opening of a session: dialling, the greeting, TLS, what the server can, and logging in.
 
-`open_session` answers with a `Session` or with the reason why there is none.
+`open_session` answers with a `Session` or with the reason why there is none.  `begin_session` makes one of a socket that is
+connected, also of one that another process has opened.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import replace
 
 from mailrider.delivery.dialogue import choose_dialogue
@@ -24,12 +26,37 @@ from mailrider.model.tls import TlsLevel
 from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
 from mailrider.net.dial import DialFailure, dial, find_own_address
+from mailrider.net.patience import Patience
 from mailrider.net.stream import SocketStream
 from mailrider.smtp.capabilities import Capabilities
 from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import ReplyParser
 from mailrider.smtp.trouble import Trouble
+
+
+def begin_session(
+    connected: socket.socket,
+    server: Server,
+    profile: Profile,
+    request: DeliveryRequest,
+    wheel: DeadlineWheel,
+    observer: Observer,
+    patience: Patience,
+) -> Session:
+    """A session over a socket that is connected to the server; nothing has been said in it, and nothing is known of it."""
+    loop = asyncio.get_running_loop()
+    rewrite = filter_replies(profile, request.queue_id, observer)
+    parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
+    transcript = make_transcript(profile.transcript_classes, hears_quit=profile.await_quit)
+    dialogue = choose_dialogue(server, profile, observer, transcript)
+    connection = Connection(SocketStream(connected, loop), patience, wheel, parser=parser, dialogue=dialogue)
+    session = Session(connection, server, Capabilities(), profile, observer)
+    session.queue_id = request.queue_id
+    session.keep(transcript)
+    session.opened_seconds = loop.time()
+    connection.listen(session.note)
+    return session
 
 
 async def open_session(
@@ -55,21 +82,12 @@ async def open_session(
         observer(Warned(dialled.warning))
     if isinstance(dialled, DialFailure):
         return NoSession(Failure(Scope.SITE, dialled.status, dialled.text), None)
-    loop = asyncio.get_running_loop()
-    rewrite = filter_replies(profile, request.queue_id, observer)
-    parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
-    transcript = make_transcript(profile.transcript_classes, hears_quit=profile.await_quit)
-    dialogue = choose_dialogue(server, profile, observer, transcript)
     patience = profile.patience.wait_longer() if request.doubtful_server else profile.patience
-    connection = Connection(SocketStream(dialled.socket, loop), patience, wheel, parser=parser, dialogue=dialogue)
-    session = Session(connection, server, Capabilities(), profile, observer)
-    session.queue_id = request.queue_id
-    session.keep(transcript)
-    session.opened_seconds = loop.time()
+    session = begin_session(dialled.socket, server, profile, request, wheel, observer, patience)
+    connection = session.connection
     if turn is not None and turn.policy.level is not TlsLevel.NONE:
         session.own_address = find_own_address(dialled.socket)
     session.is_best_exchanger = is_best_exchanger
-    connection.listen(session.note)
     terms = make_terms(
         server, profile, request, observer, age_seconds=age_seconds, is_best_exchanger=is_best_exchanger
     )

@@ -7,25 +7,19 @@ his envelope, that it is alive.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from typing import NamedTuple, Protocol
 
-from mailrider.delivery.dialogue import choose_dialogue
+from mailrider.delivery.opening import begin_session
 from mailrider.delivery.profile import Profile
 from mailrider.delivery.session import Session
-from mailrider.delivery.terms import filter_replies
-from mailrider.delivery.transcript import make_transcript
 from mailrider.events import Observer
 from mailrider.model.request import DeliveryRequest
 from mailrider.model.server import Server
 from mailrider.model.tls import TlsLevel
-from mailrider.net.connection import Connection
 from mailrider.net.deadline import DeadlineWheel
-from mailrider.net.stream import SocketStream
 from mailrider.smtp.capabilities import Capabilities
-from mailrider.smtp.reply import ReplyParser
 
 
 class Place(NamedTuple):
@@ -120,19 +114,12 @@ def restore_session(
     connected = take_socket(found.descriptor)
     if connected is None:
         return None
-    facts, loop = found.facts, asyncio.get_running_loop()
-    rewrite = filter_replies(profile, request.queue_id, observer)
-    parser = ReplyParser(profile.reply_line_limit_octets, utf8=profile.utf8, rewrite=rewrite)
-    transcript = make_transcript(profile.transcript_classes, hears_quit=profile.await_quit)
-    dialogue = choose_dialogue(server, profile, observer, transcript)
-    connection = Connection(SocketStream(connected, loop), profile.patience, wheel, parser=parser, dialogue=dialogue)
-    connection.pipelining = facts.offered.pipelining
-    session = Session(connection, server, facts.offered, profile, observer)
-    connection.listen(session.note)
-    session.keep(transcript)
-    session.queue_id = request.queue_id
+    facts = found.facts
+    session = begin_session(connected, server, profile, request, wheel, observer, profile.patience)
+    session.offered = facts.offered
+    session.connection.pipelining = facts.offered.pipelining
     session.uses = facts.reuses + 1
-    session.opened_seconds = loop.time() + facts.expires_seconds - wall_seconds - profile.cache.reuse_seconds
+    session.opened_seconds += facts.expires_seconds - wall_seconds - profile.cache.reuse_seconds
     session.is_best_exchanger = facts.is_best_exchanger
     session.delays_dot = facts.delays_dot
     session.admitted = True

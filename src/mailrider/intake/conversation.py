@@ -155,7 +155,7 @@ class Conversation(Exchange):
             self._door.tell(f"NOQUEUE: reject: RCPT from {self._client.shown}: {reply}; {said}")
         self._refuse(reply)
 
-    def _check_recipients(self, command: str) -> bool:
+    def _check_recipients(self) -> bool:
         if self._mail is None or not self._mail.recipients:
             refused_all = self._mail is not None and self._mail.refused
             self._refuse("554 5.5.1 Error: no valid recipients" if refused_all else "503 5.5.1 Error: need RCPT command")
@@ -165,7 +165,7 @@ class Conversation(Exchange):
     def _do_data(self, rest: str) -> None:
         if self._message is not None:
             self._refuse("503 5.5.1 Error: DATA after BDAT")
-        elif not self._check_recipients("DATA"):
+        elif not self._check_recipients():
             pass
         elif rest:
             self._refuse("501 5.5.4 Syntax: DATA")

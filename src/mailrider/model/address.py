@@ -27,7 +27,6 @@ _OPENING = ("<", '"')
 _ATOM = r"[^\x00-\x20\x7f()<>\[\]\\,;:@\".]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HALF_CHARACTER = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for octets that are no UTF-8
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 

@@ -96,9 +96,9 @@ class DigestMd5(Mechanism):
             return self._fail(trouble[0], FAILURE + trouble[1])
         realms = [value for name, value in pairs if name == "realm"]
         host = self._identity.host.lower().encode("utf-8", "surrogateescape")
-        return self._digest(realms[0] if len(realms) == 1 else host, given["nonce"], host, has_realm=bool(realms))
+        return self._digest(realms[0] if len(realms) == 1 else host, given["nonce"], host)
 
-    def _digest(self, realm: bytes, nonce: bytes, host: bytes, *, has_realm: bool) -> bytes:
+    def _digest(self, realm: bytes, nonce: bytes, host: bytes) -> bytes:
         identity, cnonce = self._identity, self._nonce()
         user, authzid = identity.user_octets, identity.authzid_octets
         uri = identity.service.encode() + b"/" + host

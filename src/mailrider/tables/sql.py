@@ -116,7 +116,7 @@ class ServedTable(QueriedTable):
             try:
                 # Each gets its part of what is left, so that a silent one leaves time for the others.
                 share = Deadline(deadline.remaining_seconds() / (len(candidates) - position))
-                fields = self._query_server(server, key, share, now_seconds)
+                fields = self._query_server(server, key, share)
             except (ServerTrouble, SlowDialogue) as trouble:
                 server.close()
                 server.rests_until_seconds = now_seconds + self._retry_seconds
@@ -135,7 +135,7 @@ class ServedTable(QueriedTable):
         awake = [s for s in self._servers if s.rests_until_seconds is None or now_seconds > s.rests_until_seconds]
         return sorted(awake, key=lambda server: (server.session is None, server.rank, random.random()))
 
-    def _query_server(self, server: Server, key: str, deadline: Deadline, now_seconds: float) -> list[str | None]:
+    def _query_server(self, server: Server, key: str, deadline: Deadline) -> list[str | None]:
         if server.session is None:
             server.session = server.connect(deadline)
             server.rests_until_seconds = None

@@ -186,7 +186,7 @@ def make_terms(
     handshake = _make_handshake(demands, level, entry, place)
     if entry.rpk:
         warn(f"{place.nexthop}: enable_rpk is ignored: raw public keys are not available in this TLS library")
-    name = _find_server_name(demands, level, entry, place, dane, warn)
+    name = _find_server_name(demands, entry, place, dane, warn)
     if isinstance(name, NoPolicy):
         return name
     names: tuple[str, ...] = ()
@@ -252,9 +252,7 @@ def _make_handshake(
     return Handshake(protocols, ciphers, int(level.must_match), demands.bug_workarounds_off, demands.options, demands.groups)
 
 
-def _find_server_name(
-    demands: Demands, level: TlsLevel, entry: Entry, place: Place, dane: DaneDemand | None, warn: Warn
-) -> str | NoPolicy:
+def _find_server_name(demands: Demands, entry: Entry, place: Place, dane: DaneDemand | None, warn: Warn) -> str | NoPolicy:
     """The name that is asked for in the handshake (SNI)."""
     if dane is not None:
         return _to_ascii(dane.base_domain)
