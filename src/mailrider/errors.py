@@ -1,6 +1,6 @@
 """The exceptions of Mailrider: broken promises, never refusals.
 
-What a server, a table or the DNS *answers* is a value (`model.refusal.Refusal`, `model.outcome.Outcome`,
+What a server, a table or the DNS *answers* is a value (`smtp.refusal.Refusal`, `model.outcome.Outcome`,
 `resolver.answer.Answer`).  An exception says that something which was promised did not hold, and its class
 answers whose fault it is::
 
@@ -20,6 +20,7 @@ answers whose fault it is::
     │   ├── LocalDataError    a table that the conversation needs could not answer
     │   └── PeerBabbles       the peer sent more than a reply may hold
     ├── TableTrouble          a lookup table could not answer                 a deferral, never a miss
+    ├── QueueRefused          the queue did not take a message                of `Node.enqueue` alone
     ├── SpoolTrouble          the queue cannot be read or written             exit 75 (EX_TEMPFAIL)
     └── BrokenPromise         a fault of our own: should never be seen        exit 70 (EX_SOFTWARE)
 

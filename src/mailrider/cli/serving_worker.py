@@ -15,7 +15,7 @@ from typing import Any
 
 from mailrider.cli.workplace import Workplace, open_log, run_service
 from mailrider.errors import MailriderError
-from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE
+from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL
 from mailrider.machine import SystemClock
 from mailrider.node import Node
 from mailrider.node_parts import spool_folder
@@ -23,7 +23,8 @@ from mailrider.queue.share import Part
 from mailrider.queue.team import Conversation, Member, Word
 from mailrider.settings import Settings
 
-EX_ORPHANED = 75
+EX_ORPHANED = EX_TEMPFAIL
+"""The process with the doors is gone: nobody is left to answer to, and the mail is in the queue."""
 
 READY = "ready"
 FAILED = "failed"
