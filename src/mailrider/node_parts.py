@@ -233,7 +233,14 @@ def make_service_terms(settings: Settings, service: str, workers: int = 1) -> Se
         DestinationTerms(window, delay, rates.of_service(service, "destination_rate")),
         max(settings.of_service(service, "transport_rate_delay"), rates.of_service(service, "transport_rate")),
         processes or _divide(settings.deliveries_limit, workers),
+        let_notices_pass(settings, service),
     )
+
+
+def let_notices_pass(settings: Settings, service: str) -> bool:
+    """Whether the rates of a service are not for mail of the null sender.  The pauses of qmgr(8) are for all."""
+    delays = (settings.of_service(service, "destination_rate_delay"), settings.of_service(service, "transport_rate_delay"))
+    return not settings.rates_count_null_sender and not any(delays)
 
 
 def make_share(settings: Settings, router: Router, part: Part) -> WorkShare | None:

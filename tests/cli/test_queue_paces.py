@@ -20,9 +20,9 @@ def read(directory: Path, main_cf: str) -> Settings:
     return load_settings(directory, host=HostFacts("here.example"))
 
 
-def stored(*addresses: str) -> StoredMessage:
+def stored(*addresses: str, sender: str = "a@here.example") -> StoredMessage:
     recipients = tuple(OpenRecipient(number, Recipient(address)) for number, address in enumerate(addresses))
-    envelope = Envelope("a@here.example", tuple(one.recipient for one in recipients))
+    envelope = Envelope(sender, tuple(one.recipient for one in recipients))
     return StoredMessage("4jXby03yT2z10pr", envelope, recipients, len(recipients), 10, 1000.0, 0.0, {}, "api", False)
 
 
@@ -46,6 +46,17 @@ def test_pauses_are_told_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("main_cf", ["", "default_destination_rate_delay = 0\n", "default_destination_rate =\n"])
 def test_where_there_is_no_limit_nothing_is_said(tmp_path: Path, main_cf: str) -> None:
     assert find_paces(stored("1@a.example"), read(tmp_path, main_cf)) == {}
+
+
+@pytest.mark.parameter("rates_count_null_sender")
+def test_notices_pass_unless_they_are_to_count_or_there_is_a_pause(tmp_path: Path) -> None:
+    notice = stored("1@a.example", sender="")
+    told = find_paces(notice, read(tmp_path, "smtp_destination_rate = 1/s\n"))
+    assert told == {0: "none: it is from the null sender, for which smtp_destination_rate = 1/s does not count"}
+    told = find_paces(notice, read(tmp_path, "smtp_destination_rate = 1/s\nrates_count_null_sender = yes\n"))
+    assert told == {0: "smtp_destination_rate = 1/s"}
+    told = find_paces(notice, read(tmp_path, "smtp_transport_rate_delay = 2s\nsmtp_destination_rate = 1/s\n"))
+    assert told == {0: "smtp_destination_rate = 1/s, smtp_transport_rate_delay = 2s"}
 
 
 def test_a_table_that_does_not_answer_says_nothing(tmp_path: Path) -> None:

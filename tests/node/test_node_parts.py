@@ -157,6 +157,18 @@ def test_the_terms_of_a_service() -> None:
     assert (slow.destination.window.initial, slow.destination.window.limit) == (1, 1)
 
 
+@pytest.mark.parameter("rates_count_null_sender")
+def test_rates_are_not_for_notices_but_pauses_are() -> None:
+    values = {
+        "default_destination_rate": "20/s", "slow_destination_rate_delay": "3s", "late_transport_rate_delay": "2s",
+    }  # fmt: skip
+    settings = make(**values)
+    passes = {name: node_parts.make_service_terms(settings, name).notices_pass for name in ("smtp", "slow", "late")}
+    assert passes == {"smtp": True, "slow": False, "late": False}
+    settings = make(**values, rates_count_null_sender="yes")
+    assert not any(node_parts.make_service_terms(settings, name).notices_pass for name in passes)
+
+
 def test_a_process_limit_of_master_cf_counts(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("")
     (tmp_path / "master.cf").write_text("few unix - - n - 3 smtp\nmany unix - - n - - lmtp\n")

@@ -106,6 +106,7 @@ class Yard:
         interval: float = 0.0,
         transport_interval: float = 0.0,
         deliveries: int = 1000,
+        notices_pass: bool = False,
         recipient_limit: int = 50,
         classes: Sequence[str] = (),
         clog: ClogTerms = NO_CLOG,
@@ -122,7 +123,7 @@ class Yard:
         self._limit = recipient_limit
         self._exchangers = exchangers
         self._ways: dict[Route, Way] = {}
-        service = ServiceTerms(DestinationTerms(window, rate_delay, interval), transport_interval, deliveries)
+        service = ServiceTerms(DestinationTerms(window, rate_delay, interval), transport_interval, deliveries, notices_pass)
         self.dispatcher = Dispatcher(lambda name: service, self.clock, self.events.append, clog)
         names = {"myhostname": "mail.here.example"}
         own = Site("mail.here.example", "here.example", names.get, lambda name: 3600.0, classes=frozenset(classes))

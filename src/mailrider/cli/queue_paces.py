@@ -6,7 +6,7 @@ They are those of the settings as they are now.  How much of a rate has been use
 from __future__ import annotations
 
 from mailrider.errors import MailriderError
-from mailrider.node_parts import INTERNAL_SERVICES, make_router
+from mailrider.node_parts import INTERNAL_SERVICES, let_notices_pass, make_router
 from mailrider.settings import Settings
 from mailrider.spool.spool import StoredMessage
 
@@ -25,7 +25,8 @@ def find_paces(message: StoredMessage, settings: Settings) -> dict[int, str]:
             service = router.find(message.envelope.sender, one.recipient.address).transport
             pace = ", ".join(f"{name} = {text}" for name, text in _read_paces(settings, service).items())
             if pace and service not in INTERNAL_SERVICES:
-                told[one.number] = pace
+                passes = not message.envelope.sender and let_notices_pass(settings, service)
+                told[one.number] = f"none: it is from the null sender, for which {pace} does not count" if passes else pace
     except MailriderError:
         pass  # a table that does not answer now is no reason to explain nothing
     return told

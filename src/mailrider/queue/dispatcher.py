@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from mailrider.clock import Clock
 from mailrider.events import Observer, Warned
 from mailrider.queue.destination import Consignment, Crew, Destination, DestinationTerms
+from mailrider.queue.notices import NoticePassingDestination
 from mailrider.queue.pace import Pace
 from mailrider.queue.suspension import Grave, Graves, Key, suspend
 
@@ -30,12 +31,13 @@ class ServiceTerms:
     """The terms of a service.
 
     `interval_seconds` lies between the beginnings of two deliveries over it (0: any), `deliveries_limit` is how many may be
-    under way.
+    under way.  `notices_pass`: no interval counts for mail of the null sender (`queue.notices`).
     """
 
     destination: DestinationTerms
     interval_seconds: float = 0.0
     deliveries_limit: int = 1000
+    notices_pass: bool = False
 
 
 class ClogTerms(NamedTuple):
@@ -99,7 +101,8 @@ class Dispatcher:
             service = self._services[key[0]] = _Service(self._terms(key[0]))
         interval = service.terms.destination.interval_seconds
         paces = [Pace(interval), *service.paces] if interval else service.paces
-        return Destination(self, key, service.terms.destination, paces, service.crew, self._graves)
+        kind = NoticePassingDestination if paces and service.terms.notices_pass else Destination
+        return kind(self, key, service.terms.destination, paces, service.crew, self._graves)
 
     # As a depot
 

@@ -22,6 +22,10 @@ class Pace:
         self._next_seconds = departure + self.interval_seconds
         return departure - now_seconds
 
+    def depart(self, now_seconds: float) -> None:
+        """A departure that was claimed for an earlier moment is now."""
+        self._next_seconds = max(self._next_seconds, now_seconds + self.interval_seconds)
+
     def rest_seconds(self, now_seconds: float) -> float:
         """How long it is until the next departure can be had."""
         return max(0.0, self._next_seconds - now_seconds)

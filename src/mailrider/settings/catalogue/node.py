@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mailrider.settings.kinds import Choice, Count, Seconds, Text
+from mailrider.settings.kinds import Choice, Count, Flag, Seconds, Text
 from mailrider.settings.parameter import Parameter, Section, WrongValue
 
 _RATE = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(?:/\s*([0-9]{1,4}\s*)?([a-z]+))?"
@@ -69,6 +69,11 @@ class Node(Section, title="stand-alone node"):
     transport_transport_rate = MessageRate(
         "$default_transport_rate", "How many messages go over a service in a time, for one service.",
         ours=True, since="", per_service=True, listed=False, in_effect=True,
+    )  # fmt: skip
+    rates_count_null_sender = Flag(
+        "no", "Whether mail from the null sender (bounces, notices, reports) counts for the rates, and waits for them; it "
+        "always does where a service has a rate delay as well.",
+        ours=True, since="", listed=False, in_effect=True,
     )  # fmt: skip
     destination_group = Choice(
         "none", "What destinations share to be limited as one: with mx, those that have the same exchangers share one "
