@@ -34,7 +34,11 @@ class CacheKeys:
 
     def open_destination(self, destination: Destination) -> None:
         """Connections may be kept for this one."""
-        self.destination = ("destination", self._of_request(), self._sender_login(), destination.text)
+        request, policy = self._request, self._profile.login
+        login = policy.sender_identity(request.envelope.sender) if policy is not None else None  # it may be up to the server
+        self.destination = (
+            "destination", request.service, request.envelope.smtputf8, self._hops.strictness, login, destination.text,
+        )  # fmt: skip
 
     def nexthop(self) -> str:
         """The destination as it was written; empty where it has been given up."""
@@ -42,9 +46,13 @@ class CacheKeys:
 
     def of_endpoint(self, server: Server, policy: Policy, login: Hashable | None = None) -> Hashable:
         """The key of a server under a policy; `login` is who we are to it, where that is known."""
+        request = self._request
         if login is None and self._profile.login is not None:
             login = self._login_at(server)
-        return ("endpoint", self._of_request(), login, policy.identity, server.address, server.port)
+        return (
+            "endpoint", request.service, request.envelope.smtputf8, self._hops.strictness, login, policy.identity,
+            server.address, server.port,
+        )  # fmt: skip
 
     def take(self, session: Session) -> tuple[Hashable, ...]:
         """The keys of a good session; only the first one lies under the destination."""
@@ -58,15 +66,6 @@ class CacheKeys:
             return False  # the password has changed since
         policy = await self._hops.find_policy(session.server)
         return isinstance(policy, Policy) and policy.identity == session.policy.identity
-
-    def _of_request(self) -> Hashable:
-        request = self._request
-        return (request.service, request.envelope.smtputf8, self._hops.strictness)
-
-    def _sender_login(self) -> Hashable | None:
-        """Whom the sender alone makes us, None where that is left to the server."""
-        policy = self._profile.login
-        return policy.sender_identity(self._request.envelope.sender) if policy is not None else None
 
     def _login_at(self, server: Server) -> Hashable | None:
         """Who we would be to a server: a connection serves only those who would log in with the same credential."""
