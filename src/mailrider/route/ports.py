@@ -6,9 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from mailrider.errors import WrongUsage
-
-PORT_LIMIT = 65535
-"""TCP has 16 bits for it (RFC 9293 §3.1)."""
+from mailrider.settings.kinds import PORT_LIMIT
 
 
 def find_port(service: str, known_ports: Mapping[str, int], look_up: Callable[[str, str], int] = socket.getservbyname) -> int:

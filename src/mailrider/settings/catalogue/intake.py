@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mailrider.settings.kinds import Choice, Count, Flag, Patterns, Seconds, Tables, Text, Words
+from mailrider.settings.kinds import PORT_LIMIT, Choice, Count, Flag, Patterns, Seconds, Tables, Text, Words
 from mailrider.settings.parameter import Parameter, Section, WrongValue
-
-PORTS_LIMIT = 65_535
-"""TCP has 16 bits for a port (RFC 9293 §3.1)."""
 
 PATH_LIMIT_OCTETS = 107
 """What a unix socket's name may have (unix(7))."""
@@ -31,7 +28,7 @@ class Places(Parameter[tuple[tuple[str, int, str], ...]]):
                 raise WrongValue(self.wanted)
             return "", 0, path
         match = _PLACE.fullmatch(word)
-        if match is None or int(match["port"]) > PORTS_LIMIT or not (match["bracketed"] or match["host"]):
+        if match is None or int(match["port"]) > PORT_LIMIT or not (match["bracketed"] or match["host"]):
             raise WrongValue(self.wanted)
         host = match["bracketed"] or match["host"]
         return "" if host == "*" else host, int(match["port"]), ""

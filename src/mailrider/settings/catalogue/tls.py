@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailrider.settings.kinds import Choice, Count, Flag, Patterns, Seconds, Tables, Text, Words
+from mailrider.settings.kinds import PORT_LIMIT, Choice, Count, Flag, Patterns, Seconds, Tables, Text, Words
 from mailrider.settings.parameter import Section
 
 LEVELS = ("none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure")
@@ -233,7 +233,7 @@ class Tls(Section, title="TLS"):
     )  # fmt: skip
     tls_mta_sts_port = Count(
         "443", "The port of MTA-STS policy hosts; RFC 8461 knows no other, tests do.",
-        since="", least=1, most=65535, ours=True, in_effect=True,
+        since="", least=1, most=PORT_LIMIT, ours=True, in_effect=True,
     )  # fmt: skip
     smtp_requiretls_policy = Patterns(
         "inline:{{$mydomain=opportunistic}, {.$mydomain=opportunistic}, {localhost=opportunistic}},"
