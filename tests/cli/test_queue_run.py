@@ -106,6 +106,12 @@ def test_a_list_as_json(queue: Queue) -> None:
         (["--domain", "C.example"], [0, 1]),
         (["--sender", ""], [1]),
         (["--sender", "a@example.com", "--domain", "d.example"], [2]),
+        (["--recipient", "b@b.example"], [0]),
+        (["--reason", "connection REFUSED"], [2]),
+        (["--reason", "4.4.1"], [2]),
+        (["--older", "90m"], [2]),
+        (["--older", "0"], [0, 1, 2]),
+        (["--older", "1h", "--recipient", "b@b.example"], []),
     ],
 )
 def test_a_list_of_some(queue: Queue, choice: list[str], found: list[int]) -> None:
@@ -221,7 +227,8 @@ def test_orders(queue: Queue) -> None:
     assert queue.run("list")[1] == "Mail queue is empty\n"
 
 
-@pytest.mark.parametrize("arguments", [["hold"], ["delete"], ["release"], ["requeue"], ["delete", "--all", "X"]])
+@pytest.mark.parametrize("arguments", [["hold"], ["delete"], ["release"], ["requeue"], ["delete", "--all", "X"],
+    ["delete", "--older", "soon"], ["hold", "--all", "--reason", "x"], ["hold", "--older", "-1s"]])
 def test_an_order_needs_a_choice(queue: Queue, arguments: list[str]) -> None:
     assert queue.run(*arguments)[0] == 64
     assert len(queue.run_json("list")) == 3

@@ -27,7 +27,7 @@ from tests.spool.fillings import (
 )
 
 from mailrider.errors import BrokenPromise, ContentUnreadable, WrongUsage
-from mailrider.model.request import Recipient
+from mailrider.model.request import Notify, Recipient
 from mailrider.spool.files import SMALL_OCTETS
 from mailrider.spool.queue_id import key_of
 from mailrider.spool.spool import (
@@ -736,6 +736,40 @@ def test_selections(filling: Filling, selection: Selection, found: list[int]) ->
             ]
             assert [ids.index(message.queue_id) for message in await spool.list(selection)] == found
             assert await spool.list(Selection((ids[1],))) == (await spool.show(ids[1]),)
+            assert await spool.administer(Order.HOLD, selection) == len(found)
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    ("selection", "found"),
+    [
+        (Selection(recipient="b@b.example"), [0]),
+        (Selection(recipient='b"\\@b.example'), [1]),
+        (Selection(recipient="b@b.exampl"), []),
+        (Selection(recipient="B@b.example"), []),
+        (Selection(reason="REFUSED"), [0]),
+        (Selection(reason="4.4.1 connect to mx"), [0]),
+        (Selection(reason="4.4.2"), []),
+        (Selection(reason="", domain="b.example"), [0]),
+        (Selection(reason="%"), []),
+        (Selection(arrived_before_seconds=START_SECONDS), [1]),
+        (Selection(arrived_before_seconds=START_SECONDS - 100), []),
+        (Selection(recipient="b@b.example", reason="refused", domain="c.example"), [0]),
+        (Selection(recipient="b@b.example", arrived_before_seconds=START_SECONDS), []),
+    ],
+)
+def test_selections_by_what_has_happened(filling: Filling, selection: Selection, found: list[int]) -> None:
+    async def go() -> None:
+        async with filling.open() as spool:
+            full = Recipient('b"\\@b.example', "x@x.example", notify=Notify.NEVER)
+            given = submission(arrival_seconds=START_SECONDS - 100)
+            ids = [
+                await put(spool, submission("b@b.example", "c@c.example")),
+                await put(spool, given._replace(envelope=given.envelope._replace(recipients=(full,)))),
+            ]
+            await spool.defer((await take(spool))[ids[0]], [1], DEFERRED, START_SECONDS + 4000)
+            assert sorted(ids.index(message.queue_id) for message in await spool.list(selection)) == found
             assert await spool.administer(Order.HOLD, selection) == len(found)
 
     run(go())

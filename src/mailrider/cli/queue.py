@@ -19,7 +19,7 @@ from mailrider.cli.options import Given, SecondsRange, WholeNumber, common_optio
 F = TypeVar("F", bound=Callable[..., Any])
 Decoration = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-CHOICE_HELP = "IDs, --domain, --sender or --all say which messages; --domain and --sender together mean both."
+CHOICE_HELP = "IDs, options or --all say which messages; several options together mean those that fit all of them."
 
 
 def choice_options(command: F) -> F:
@@ -28,6 +28,9 @@ def choice_options(command: F) -> F:
         click.argument("ids", nargs=-1, metavar="[ID]..."),
         click.option("--domain", metavar="DOMAIN", help="Messages with a recipient in this domain."),
         click.option("--sender", metavar="ADDR", help="Messages from this envelope sender; '' is the null sender."),
+        click.option("--recipient", metavar="ADDR", help="Messages with this recipient left."),
+        click.option("--reason", metavar="TEXT", help="Messages deferred last with this in status code and text."),
+        click.option("--older", metavar="TIME", help="Messages that came longer ago: 30m, 4h, 2d."),
         click.option("--all", "everything", is_flag=True, help="All messages."),
     ):
         command = option(command)

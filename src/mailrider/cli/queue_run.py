@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import click
 
@@ -26,6 +26,7 @@ from mailrider.exit_codes import EX_OK, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.printable import make_printable
 from mailrider.settings import Settings
+from mailrider.settings.kinds import Seconds
 from mailrider.settings.parameter import WrongValue
 from mailrider.spool.opening import has_queue, open_existing_spool
 from mailrider.spool.spool import ALL, Order, Selection, Spool, StoredMessage
@@ -53,20 +54,41 @@ def settings_of(given: Given) -> Settings:
     return read_settings(choose_configuration(directory), overrides)
 
 
-def make_selection(
-    ids: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, *, without: Selection | None
-) -> Selection:
+class Choice(TypedDict):
+    """The options that say which messages are meant."""
+
+    ids: tuple[str, ...]
+    domain: str | None
+    sender: str | None
+    recipient: str | None
+    reason: str | None
+    older: str | None
+    everything: bool
+
+
+def make_selection(choice: Choice, *, without: Selection | None) -> Selection:
     """Which messages are meant; `without` a choice, or `WrongUsage` where that makes none."""
-    if EVERYTHING in ids:
-        ids, everything = tuple(one for one in ids if one != EVERYTHING), True
-    if everything and (ids or domain is not None or sender is not None):
+    ids = tuple(one for one in choice["ids"] if one != EVERYTHING)
+    everything = choice["everything"] or len(ids) < len(choice["ids"])
+    before = None if choice["older"] is None else time.time() - read_age(choice["older"])
+    chosen = Selection(ids, choice["domain"], choice["sender"], False, choice["recipient"], choice["reason"], before)
+    if everything and chosen != Selection():
         raise WrongUsage("--all leaves nothing to choose from: give it alone")
-    selection = Selection(ids, domain, sender, everything)
-    if selection == Selection():
+    if everything:
+        return ALL
+    if chosen == Selection():
         if without is None:
-            raise WrongUsage("which messages? give IDs, --domain, --sender or --all")
+            raise WrongUsage("which messages? give IDs, --domain, --sender, --recipient, --reason, --older or --all")
         return without
-    return selection
+    return chosen
+
+
+def read_age(text: str) -> float:
+    """The seconds of `--older`, written as in main.cf.  Raises `WrongUsage`."""
+    try:
+        return Seconds("0s", "An age.", since="", least=0, in_effect=True).parse(text)
+    except WrongValue:
+        raise WrongUsage(f"--older {text}: expected a time, such as 30m, 4h or 2d (a number alone is seconds)") from None
 
 
 def _run(given: Given, work: _Work) -> int:
@@ -89,11 +111,9 @@ async def _pages(spool: Spool, selection: Selection) -> AsyncIterator[StoredMess
         after, limit = page[-1].queue_id, PAGE
 
 
-def run_list(
-    given: Given, ids: tuple[str, ...], domain: str | None, sender: str | None, *, everything: bool, as_json: bool
-) -> int:
+def run_list(given: Given, *, as_json: bool, **choice: Unpack[Choice]) -> int:
     """`mailrider queue list`."""
-    selection = make_selection(ids, domain, sender, everything, without=ALL)
+    selection = make_selection(choice, without=ALL)
     return _run(given, lambda spool: _list(spool, selection, as_json=as_json))
 
 
@@ -213,22 +233,12 @@ def read_interval(rate: str) -> float:
     return interval_seconds
 
 
-def run_order(
-    given: Given,
-    name: str,
-    ids: tuple[str, ...],
-    domain: str | None,
-    sender: str | None,
-    *,
-    everything: bool,
-    as_json: bool,
-    rate: str | None = None,
-) -> int:
+def run_order(given: Given, name: str, *, as_json: bool, rate: str | None = None, **choice: Unpack[Choice]) -> int:
     """`mailrider queue flush`, `hold`, `release`, `requeue`, `delete`."""
     order = Order(name)
     interval_seconds = None if rate is None else read_interval(rate)
     all_unless_chosen = order is Order.FLUSH and interval_seconds is None
-    selection = make_selection(ids, domain, sender, everything, without=ALL if all_unless_chosen else None)
+    selection = make_selection(choice, without=ALL if all_unless_chosen else None)
 
     async def carry_out(spool: Spool) -> int:
         missing = [queue_id for queue_id in selection.queue_ids if await spool.show(queue_id) is None]

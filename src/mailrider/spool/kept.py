@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from mailrider.errors import ContentUnreadable
-from mailrider.spool.rows import domain_of
+from mailrider.spool.rows import domain_of, searchable
 from mailrider.spool.spool import (
     HELD_SECONDS,
     DomainCount,
@@ -16,6 +16,8 @@ from mailrider.spool.spool import (
     StoredMessage,
     Submission,
 )
+
+NO_CHOICE = Selection()
 
 
 class KeptContent:
@@ -70,14 +72,21 @@ class Kept:
 
     def is_chosen(self, selection: Selection, queue_id: str) -> bool:
         """Whether a selection is for this message, whose id is `queue_id`."""
-        if not selection.queue_ids and selection.domain is None and selection.sender is None:
+        if selection._replace(everything=False) == NO_CHOICE:
             return selection.everything
         if selection.queue_ids and queue_id not in selection.queue_ids:
             return False
         if selection.sender is not None and self.submission.envelope.sender != selection.sender:
             return False
-        wanted = selection.domain
-        return wanted is None or any(domain_of(one.recipient.address) == wanted.lower() for one in self.recipients.values())
+        before = selection.arrived_before_seconds
+        if before is not None and self.arrival_seconds >= before:
+            return False
+        left, wanted = self.recipients.values(), selection.domain
+        return (
+            (wanted is None or any(domain_of(one.recipient.address) == wanted.lower() for one in left))
+            and (selection.recipient is None or any(one.recipient.address == selection.recipient for one in left))
+            and (selection.reason is None or any(_has_reason(one, selection.reason) for one in left))
+        )
 
     def is_concerned(self, order: Order) -> bool:
         """Whether an order changes anything."""
@@ -104,6 +113,15 @@ class Kept:
             if order is Order.REQUEUE:
                 one = OpenRecipient(number, one.recipient, latest=one.latest if one.owed else None, owed=one.owed)
             self.recipients[number] = one._replace(not_before_seconds=due)
+
+
+def _has_reason(one: OpenRecipient, reason: str) -> bool:
+    """As SQLite does it: ASCII letters alone have no case."""
+    if one.latest is None:
+        return False
+    outcome = one.latest.outcome
+    told = searchable(f"{outcome.status_code} {outcome.text}")
+    return searchable(reason).encode().lower() in told.encode().lower()
 
 
 def count_messages(messages: Collection[Kept], now_seconds: float) -> Stats:

@@ -11,9 +11,10 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from mailrider.errors import BrokenPromise
+from mailrider.model.request import Recipient
 from mailrider.spool.changes import Removed
 from mailrider.spool.queue_id import key_of
-from mailrider.spool.rows import searchable
+from mailrider.spool.rows import encode_recipient, searchable
 from mailrider.spool.spool import HELD_SECONDS, Order, Selection
 from mailrider.spool.spread import Spread
 from mailrider.spool.sqlite_schema import LEAVE_MARK
@@ -25,6 +26,12 @@ _SPREAD = """UPDATE recipient SET due = ? + place * ?
     FROM (SELECT key, row_number() OVER (ORDER BY arrival, key) - 1 AS place FROM message
         WHERE key IN (SELECT key FROM chosen)) AS turn
     WHERE recipient.message = turn.key AND due > ?"""
+
+_TO_RECIPIENT = """EXISTS (SELECT 1 FROM recipient AS a WHERE a.message = key AND
+    (a.address = ? OR instr(a.address, ?) = 1))"""
+
+_WITH_REASON = """EXISTS (SELECT 1 FROM recipient AS l WHERE l.message = key AND l.latest IS NOT NULL AND
+    instr(lower(json_extract(l.latest, '$.code') || ' ' || json_extract(l.latest, '$.text')), lower(?)))"""
 
 _WAITS = "EXISTS (SELECT 1 FROM recipient AS w WHERE w.message = key AND w.due > ?)"
 
@@ -53,6 +60,17 @@ def condition(selection: Selection) -> tuple[str, list[Any]]:
     if selection.domain is not None:
         parts.append("EXISTS (SELECT 1 FROM recipient AS r WHERE r.message = key AND r.domain = ?)")
         values.append(searchable(selection.domain.lower()))
+    if selection.recipient is not None:
+        # An address stands alone, or as the first word of a list (`rows.encode_recipient`).
+        text = encode_recipient(Recipient(selection.recipient))
+        parts.append(_TO_RECIPIENT)
+        values += [text, f"[{text},"]
+    if selection.reason is not None:
+        parts.append(_WITH_REASON)
+        values.append(searchable(selection.reason))
+    if selection.arrived_before_seconds is not None:
+        parts.append("arrival < ?")
+        values.append(selection.arrived_before_seconds)
     if not parts:
         return ("1" if selection.everything else "0"), []
     return " AND ".join(parts), values

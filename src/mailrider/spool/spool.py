@@ -188,15 +188,21 @@ class Settlement(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """Messages by queue id, by the domain of a recipient, or by sender; what is given must all fit.
+    """Messages by what is given, all of which must fit.
 
-    `everything` alone means all of them; a selection that says nothing selects nothing.
+    `domain`, `recipient` and `reason` are for messages of which a recipient that is left has this domain, is this address,
+    or was deferred last with a status code and text (`4.4.1 connect to ...`) that have this in them; ASCII letters have no
+    case there.
+    `everything` alone means all messages; a selection that says nothing selects nothing.
     """
 
     queue_ids: tuple[str, ...] = ()
     domain: str | None = None
     sender: str | None = None
     everything: bool = False
+    recipient: str | None = None
+    reason: str | None = None
+    arrived_before_seconds: float | None = None
 
 
 ALL = Selection(everything=True)
