@@ -91,6 +91,22 @@ def test_nobody_listens() -> None:
     assert failure == DialFailure("4.4.1", f"connect to mx.example.test[127.0.0.1]:{port}: Connection refused")
 
 
+def test_those_who_set_out_together_all_try_before_the_first_is_refused() -> None:
+    nobody = Server("mx.example.test", "127.0.0.1", free_port(), Family.IPV4)
+    order: list[str] = []
+
+    async def try_it() -> None:
+        order.append("begun")
+        assert isinstance(await dial(nobody, DialTerms()), DialFailure)
+        order.append("refused")
+
+    async def main() -> None:
+        await asyncio.gather(*(try_it() for _ in range(5)))
+
+    run(main())
+    assert order == [*["begun"] * 5, *["refused"] * 5]
+
+
 @pytest.mark.parametrize(("there", "words"), [(False, "No such file or directory"), (True, "Connection refused")])
 def test_a_unix_domain_socket_that_nobody_serves(tmp_path: Path, there: bool, words: str) -> None:
     path = tmp_path / "lmtp"

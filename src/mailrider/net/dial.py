@@ -99,6 +99,9 @@ async def _connect(connecting: socket.socket, server: Server, timeout_seconds: f
     if error in _CONNECTED:
         return
     if error not in _UNDER_WAY:
+        # Those who set out together all try before the first hears that nobody is there, as with a server that is far away:
+        # else the first failures would speak for deliveries that had a place in the window (`queue.window`).
+        await asyncio.sleep(0)
         raise OSError(error, os.strerror(error))
     loop = asyncio.get_running_loop()
     try:
