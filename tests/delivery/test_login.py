@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,43 @@ def test_where_auth_is_not_announced_mail_goes_out_without() -> None:
     assert done.outcomes[0].startswith("sent")
 
 
+KEEP = {"smtp_connection_cache_destinations": "127.0.0.1"}
+BY_SENDER_ALONE = KEEP | {
+    "smtp_sender_dependent_authentication": True,
+    "smtp_sasl_password_maps": "inline:{a@here.test=user:x}",
+}
+NO_ENTRY = "inline:{elsewhere=user:x}"
+NOT_OFFERED, NO_PASSWORD = "the server does not offer AUTH", "there is no password for it"
+
+
+@pytest.mark.parameter("smtp_sasl_auth_required")
+@pytest.mark.parametrize(
+    ("server", "settings", "reason"),
+    [
+        (ScriptedServer, {}, NOT_OFFERED),
+        (lambda: ScriptedServer(lmtp=True), {}, NOT_OFFERED),
+        (lambda: offering(OK), {"smtp_sasl_password_maps": NO_ENTRY}, NO_PASSWORD),
+        (lambda: offering(OK, mechanisms=""), {"smtp_sasl_password_maps": NO_ENTRY}, NO_PASSWORD),
+    ],
+)
+def test_a_login_can_be_required(server: Callable[[], ScriptedServer], settings: dict[str, str], reason: str) -> None:
+    done = Run(server(), smtp_sasl_auth_required=True, **settings)
+    name = "lmtp_sasl_auth_required" if done.server.lmtp else "smtp_sasl_auth_required"
+    assert done.outcomes == [done.with_peer(f"deferred 4.7.0 no mail without login ({name}) for server PEER: {reason}")]
+    assert done.commands[0][1:] == ["QUIT"]
+
+
+def test_where_a_login_is_required_and_there_is_one_mail_goes_out() -> None:
+    done = Run(offering(OK), smtp_sasl_auth_required=True)
+    assert done.outcomes[0].startswith("sent")
+
+
+def test_who_must_log_in_does_not_use_the_connection_of_somebody_else() -> None:
+    done = Run(offering(OK), ("a@here.test", "b@here.test"), smtp_sasl_auth_required=True, **BY_SENDER_ALONE)
+    assert [outcome.split()[0] for outcome in done.outcomes] == ["sent", "deferred"]
+    assert [[word.split()[0] for word in heard] for heard in done.commands][1] == ["EHLO", "QUIT"]
+
+
 def test_a_refusal_defers_unless_it_is_meant_to_bounce() -> None:
     for soft, expected in ((True, "deferred 4.7.8"), (False, "bounced 5.7.8")):
         done = Run(offering(NO), smtp_sasl_auth_soft_bounce=soft)
@@ -200,7 +238,6 @@ def test_only_wrong_credentials_are_remembered() -> None:
 
 # -- connections that are kept ---------------------------------------------------------------------------------------
 
-KEEP = {"smtp_connection_cache_destinations": "127.0.0.1"}
 BY_SENDER = {
     "smtp_sender_dependent_authentication": True,
     "smtp_sasl_password_maps": "inline:{{a@example.test=one:x},{b@example.test=two:x},{127.0.0.1=user:x}}",

@@ -34,6 +34,13 @@ def test_login_without_passwords_is_a_mistake(transport: Transport) -> None:
         profile_of(transport, **{f"{name}_sasl_auth_enable": True})
 
 
+@pytest.mark.parametrize("transport", list(Transport))
+def test_to_require_a_login_and_never_log_in_is_a_mistake(transport: Transport) -> None:
+    name = transport.value
+    with pytest.raises(WrongConfiguration, match=f"^{name}_sasl_auth_required = yes: .* set {name}_sasl_auth_enable = yes"):
+        profile_of(transport, **{f"{name}_sasl_auth_required": True})
+
+
 def test_the_state_of_the_session_decides_what_a_mechanism_must_be() -> None:
     policy = policy_of(
         smtp_sasl_security_options="noplaintext",

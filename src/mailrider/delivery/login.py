@@ -6,6 +6,7 @@ The rules of smtp(8):
 * There is no entry in the password maps: the same, and nobody warns.
 * There is one, and no mechanism fits: the server counts as failed, 4.7.0; mail that should be authenticated never goes out
   without.
+* `smtp_sasl_auth_required` (ours): in the first two cases, too, the server counts as failed.
 * A refusal, or trouble during the exchange, fails the server too; the next one is tried.
 
 What a mechanism must be depends on the session: in clear text `smtp_sasl_security_options`, inside TLS the `_tls_` option, and
@@ -51,14 +52,17 @@ async def log_in(session: Session, sender: str, destination: str) -> Failure | N
     `destination` is the element of the next hop that led here, as it was written.
     """
     policy = session.profile.login
-    if policy is None or not session.offered.announces_auth:
+    if policy is None:
         return None
     attempt = _Attempt(session, policy)
-    try:
-        failure = await attempt.run(sender, destination)
-    except TableTrouble as trouble:
-        attempt.warn(str(trouble))
-        failure = fail_without_data(session.peer)
+    if not session.offered.announces_auth:
+        failure = attempt.go_without("the server does not offer AUTH")
+    else:
+        try:
+            failure = await attempt.run(sender, destination)
+        except TableTrouble as trouble:
+            attempt.warn(str(trouble))
+            failure = fail_without_data(session.peer)
     connection = session.connection
     if failure is not None and not connection.is_leaving:
         connection.run(take_leave(connection.wire, await_reply=session.profile.await_quit))
@@ -88,7 +92,7 @@ class _Attempt:
         offered = self._filter()
         credential = policy.book.find(sender, session.server.host, destination)
         if credential is None:
-            return None
+            return self.go_without("there is no password for it")
         if not offered:
             return _fail(no_mechanism_offered(session.peer))
         if (known := self._find_failure(credential)) is not None:
@@ -109,6 +113,14 @@ class _Attempt:
         if failure is None:
             session.login = credential.identity
         return failure
+
+    def go_without(self, reason: str) -> Failure | None:
+        """Mail without login: None, unless a login is required."""
+        session = self._session
+        if not self._policy.is_required:
+            return None
+        name = f"{session.profile.transport.value}_sasl_auth_required"
+        return _fail(f"no mail without login ({name}) for server {session.peer}: {reason}")
 
     def _choose_unbound(
         self, mechanism: Mechanism, offered: tuple[str, ...], credential: Credential, secret: Secret

@@ -42,7 +42,7 @@ class LoginPolicy:
     """What the settings say about logging in over one transport.
 
     `accepts` is `smtp_sasl_mechanism_filter`, None where there is none.  `clear`, `encrypted` and `verified` are the rules
-    of the three states of a session.
+    of the three states of a session.  `is_required`: nothing is sent without login (`smtp_sasl_auth_required`).
     """
 
     book: CredentialBook
@@ -55,6 +55,7 @@ class LoginPolicy:
     sends_authzid: bool = False
     soft_bounce: bool = True
     withholds_sender: bool = False
+    is_required: bool = False
 
     def rules_for(self, tls: TlsFacts | None) -> Rules:
         """What a mechanism must be in this session."""
@@ -86,9 +87,12 @@ def _nobody() -> Hashable:
 
 def make_login_policy(settings: Settings, warn: Warn) -> LoginPolicy | None:
     """None where `smtp_sasl_auth_enable` is off.  Raises `WrongConfiguration`."""
-    if not settings.smtp_sasl_auth_enable:
-        return None
     prefix = settings.transport.value
+    if not settings.smtp_sasl_auth_enable:
+        if settings.smtp_sasl_auth_required:
+            text = f"{prefix}_sasl_auth_required = yes: nothing could ever be sent; set {prefix}_sasl_auth_enable = yes, too"
+            raise WrongConfiguration(text)
+        return None
     tables = settings.smtp_sasl_password_maps
     if not tables:
         text = f"specify a password table via the `{prefix}_sasl_password_maps' configuration parameter"
@@ -119,6 +123,7 @@ def make_login_policy(settings: Settings, warn: Warn) -> LoginPolicy | None:
         sends_authzid=settings.send_cyrus_sasl_authzid,
         soft_bounce=settings.smtp_sasl_auth_soft_bounce,
         withholds_sender=settings.smtp_send_dummy_mail_auth,
+        is_required=settings.smtp_sasl_auth_required,
     )
 
 

@@ -16,6 +16,10 @@ class Login(Section, title="login (SASL)"):
         "no", "Log in to servers that offer AUTH and for which there is a password.",
         since="pre-2.0", in_effect=True,
     )  # fmt: skip
+    smtp_sasl_auth_required = Flag(
+        "no", "Never send mail without login: where none is offered, or no password is found, the mail waits.",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
     smtp_sasl_password_maps = Tables(
         "", "Tables with user:password by sender, server or next hop.",
         since="pre-2.0", in_effect=True,
