@@ -56,4 +56,6 @@ def test_what_a_server_fails_in_is_kept_apart() -> None:
     memory.no_bdat.remember(server(1))
     memory.no_stream.remember(server(2))
     assert [memory.no_bdat.knows(server(number)) for number in (1, 2)] == [True, False]
+    memory.no_dsn.remember(server(3))
     assert [memory.no_stream.knows(server(number)) for number in (1, 2)] == [False, True]
+    assert [memory.no_dsn.knows(server(number)) for number in (1, 2, 3)] == [False, False, True]

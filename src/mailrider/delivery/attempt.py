@@ -10,6 +10,7 @@ import asyncio
 import enum
 from collections.abc import Callable
 
+from mailrider.delivery.dsn_refusal import is_about_dsn, refuses_dsn
 from mailrider.delivery.orders import make_transaction
 from mailrider.delivery.progress import Progress
 from mailrider.delivery.session import Session
@@ -30,13 +31,15 @@ class Course(enum.Enum):
 
     DONE: every recipient has been accounted for, or is kept for the next server.  In the other cases nothing has
     happened: the kept connection was DEAD, or the server does not understand BDAT after all (NO_BDAT), or does not read what
-    rides behind the end of a message (NO_STREAM).
+    rides behind the end of a message (NO_STREAM).  NO_DSN: nothing has happened to those whose DSN parameters were refused, and
+    the session is as after DONE.
     """
 
     DONE = enum.auto()
     DEAD = enum.auto()
     NO_BDAT = enum.auto()
     NO_STREAM = enum.auto()
+    NO_DSN = enum.auto()
 
 
 DONE = Course.DONE
@@ -93,7 +96,11 @@ async def attempt(
             session.bdat_proved = True
         for warning in transaction.warnings:
             progress.observer(Warned(warning))
-        await _account(transaction, session, progress, indexes, is_last)
+        if profile.dsn_fallback and session.offered.dsn and refuses_dsn(transaction):
+            text = f"host {session.peer} announces DSN and refuses its parameters: trying again without them"
+            progress.observer(Warned(text, request.queue_id))
+            course = Course.NO_DSN
+        await _account(transaction, session, progress, indexes, is_last, spares=course is Course.NO_DSN)
     progress.setup_seconds = 0.0
     return course
 
@@ -150,9 +157,18 @@ async def _submit_and_follow(
 
 
 async def _account(
-    transaction: Transaction, session: Session, progress: Progress, indexes: list[int], is_last: Callable[[], bool]
+    transaction: Transaction,
+    session: Session,
+    progress: Progress,
+    indexes: list[int],
+    is_last: Callable[[], bool],
+    *,
+    spares: bool = False,
 ) -> None:
-    """Give every recipient what it got: accepted, refused, or caught in the trouble."""
+    """Give every recipient what it got: accepted, refused, or caught in the trouble.
+
+    `spares` those whose DSN parameters were refused.
+    """
     undecided: list[int] = []
     told: list[Refusal] = []
     for index, verdict in zip(indexes, transaction.verdicts, strict=True):
@@ -161,6 +177,8 @@ async def _account(
                 await progress.accept(index, verdict, session)
         elif verdict is None:
             undecided.append(index)
+        elif spares and is_about_dsn(transaction, verdict):
+            pass
         elif verdict.scope is not Scope.MESSAGE:
             failure = failure_of_refusal(verdict, session.server.host)
             await progress.fail([index], failure, session, last_server=is_last())

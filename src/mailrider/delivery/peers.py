@@ -40,12 +40,15 @@ class Failing:
 class PeerMemory:
     """`no_bdat`: servers that announce CHUNKING and do not understand BDAT; they get DATA.
 
+    `no_dsn`: servers that announce DSN and refuse its parameters; they get none.
+
     `no_stream`: servers that announce PIPELINING and do not read what rides behind the end of a message; they get one message
     after the other.
     """
 
-    __slots__ = ("no_bdat", "no_stream")
+    __slots__ = ("no_bdat", "no_dsn", "no_stream")
 
     def __init__(self, clock: Clock) -> None:
         self.no_bdat = Failing(clock)
+        self.no_dsn = Failing(clock)
         self.no_stream = Failing(clock)

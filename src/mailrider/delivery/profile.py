@@ -70,6 +70,7 @@ class Profile:
     send_xforward: bool
     chunking: bool
     streams: bool
+    dsn_fallback: bool
     pix_workarounds: tuple[str, ...]
     pix_threshold_seconds: float
     pix_delay_seconds: float
@@ -130,6 +131,7 @@ def make_profile(settings: Settings, warn: Callable[[str], None]) -> Profile:
         send_xforward=settings.smtp_send_xforward_command,
         chunking=settings.smtp_chunking,
         streams=settings.smtp_pipelining_across_messages,
+        dsn_fallback=settings.smtp_dsn_fallback,
         pix_workarounds=settings.smtp_pix_workarounds,
         pix_threshold_seconds=settings.smtp_pix_workaround_threshold_time,
         pix_delay_seconds=settings.smtp_pix_workaround_delay_time,

@@ -175,11 +175,10 @@ class Walk:
             self._progress.tls_status.reuse(session, self._hops.strictness)
         course = await self._attempt(session)
         if course is not DONE:
-            self._learn(course, server)
+            self._learn(course, session)
             itinerary.undo_kept(remaining)
             self._used_kept.discard(endpoint)
             self._met_dead = True
-            session.connection.close()
             return False
         if self._sharing is None or not await self._give_away(self._sharing, session):
             self._put_away(session)
@@ -270,8 +269,7 @@ class Walk:
             itinerary.count_session()
             course = await self._attempt(session)
             if course is not DONE:
-                self._learn(course, server)
-                session.connection.close()
+                self._learn(course, session)
                 itinerary.try_again(server)
                 continue
             if self._sharing is None or not await self._give_away(self._sharing, session):
@@ -287,11 +285,20 @@ class Walk:
         if progress.clock.wall_seconds() - progress.handed_seconds > progress.profile.settings.daemon_timeout:
             self._overdue = self.interrupted = True
 
-    def _learn(self, course: Course, server: Server) -> None:
+    def _learn(self, course: Course, session: Session) -> None:
+        """Remember why the same server is tried again, and part from this session."""
+        peers, server = self._means.peers, session.server
+        if course is Course.NO_DSN:
+            peers.no_dsn.remember(server)
+            session.offered = replace(session.offered, dsn=False)
+            self._put_away(session)
+            session.conclude(self._progress.request)
+            return
         if course is Course.NO_BDAT:
-            self._means.peers.no_bdat.remember(server)
+            peers.no_bdat.remember(server)
         elif course is Course.NO_STREAM:
-            self._means.peers.no_stream.remember(server)
+            peers.no_stream.remember(server)
+        session.connection.close()
 
     def _take_kept(self, server: Server, policy: Policy) -> Session | None:
         """Kept connections to the best servers have been used by now; one to a backup may still lie there.
@@ -330,8 +337,11 @@ class Walk:
         session = opened if isinstance(opened, Session) else opened.session
         if session is not None and not session.connection.gone:
             self._means.cache.adopt(session)
-            if session.offered.chunking and self._means.peers.no_bdat.knows(server):
+            peers = self._means.peers
+            if session.offered.chunking and peers.no_bdat.knows(server):
                 session.offered = replace(session.offered, chunking=False)
+            if session.offered.dsn and peers.no_dsn.knows(server):
+                session.offered = replace(session.offered, dsn=False)
         return opened
 
     def _tls_key(self, server: Server) -> Hashable:

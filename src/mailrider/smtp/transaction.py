@@ -77,11 +77,11 @@ class Transaction:
     dead and the message can go over another one.  So it is with an order that `follows` and is answered in a way that only
     makes sense if the server has had enough of the connection (421 to MAIL), or does not read what rides behind the end of a
     message (`astray`).  `in_doubt`: the whole content went out, and a reply to it never came.
-    `warnings` are refusals without consequence.
+    `mail_refused`: the reply to MAIL has decided for all.  `warnings` are refusals without consequence.
     """
 
     __slots__ = (
-        "_accepted", "_complained", "_mail_refused", "_next_rcpt", "_unanswered", "astray", "in_doubt", "notify", "order",
+        "_accepted", "_complained", "_next_rcpt", "_unanswered", "astray", "in_doubt", "mail_refused", "notify", "order",
         "started", "trouble", "verdicts", "warnings",
     )  # fmt: skip
 
@@ -97,7 +97,7 @@ class Transaction:
         self._unanswered: deque[Stage] = deque()
         self._accepted: list[int] = []
         self._next_rcpt = 0
-        self._mail_refused = False
+        self.mail_refused = False
         self._complained = False
 
     def run(self, wire: Wire) -> Script[None]:
@@ -162,7 +162,7 @@ class Transaction:
 
     def _is_pointless(self, stage: Stage) -> bool:
         """With all replies in: MAIL was refused, or DATA would have no recipients."""
-        return (stage is RCPT and self._mail_refused) or (stage is DATA and not self._accepted)
+        return (stage is RCPT and self.mail_refused) or (stage is DATA and not self._accepted)
 
     def _catch_up(self, wire: Wire) -> Generator[Want, Reply | None, Reply | None]:
         """Read the replies to all that was written, and return the last of them."""
@@ -184,7 +184,7 @@ class Transaction:
             self._take_rcpt(reply)
         elif stage is MAIL:
             self.started = True
-            self._mail_refused = not accepted
+            self.mail_refused = not accepted
             if not accepted:
                 self._refuse_all(reply, MAIL)
         elif stage is DATA:
@@ -215,7 +215,7 @@ class Transaction:
     def _take_rcpt(self, reply: Reply) -> None:
         index = self._next_rcpt
         self._next_rcpt = index + 1
-        if self._mail_refused:
+        if self.mail_refused:
             return  # all are refused already
         if reply.code // 100 == 2:
             self._accepted.append(index)

@@ -98,6 +98,10 @@ class Greeting(Section, title="conversation"):
         "yes", "Send the message with BDAT to servers that offer CHUNKING.",
         since="", mirror="", ours=True, in_effect=True,
     )  # fmt: skip
+    smtp_dsn_fallback = Flag(
+        "no", "Send the envelope again without DSN parameters where a server announces DSN and refuses them (504, 555).",
+        since="", ours=True, in_effect=True,
+    )  # fmt: skip
     smtp_pipelining_across_messages = Flag(
         "yes", "Send the next envelope together with the end of the message before it.",
         since="", mirror="", ours=True, in_effect=True,
