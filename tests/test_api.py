@@ -246,6 +246,7 @@ def test_an_email_message_that_cannot_be_written() -> None:
         ({"recipients": [None]}, "recipient is None, expected a text"),
         ({"recipients": [b"b@example.test"]}, "recipient is b'b@example.test', expected a text"),
         ({"recipients": [""]}, "empty"),
+        ({"recipients": ["Joe <joe@example.test>"]}, "recipient 'Joe <joe@example.test>': give the address alone"),
         ({"recipients": ["b"], "nexthop": None}, "recipient 'b' has no domain, and no next hop is given"),
         ({"recipients": ["b\r\n@example.test"]}, "control character"),
         ({"recipients": ["b\ud800@example.test"]}, "half a character"),

@@ -120,7 +120,7 @@ class Agent:
         groups = _group(parsed) if nexthop is None else {check_text("nexthop", nexthop): parsed}
         content = make_content(message)
         envelope = Envelope(
-            sender=parse_address(check_text("sender", sender)),
+            sender=read_address("sender", sender),
             recipients=(),
             envid=check_text("envid", envid),
             ret=choose("ret", ret, ("", "full", "hdrs")),
@@ -188,7 +188,7 @@ def _parse_recipients(recipients: Sequence[str]) -> list[Recipient]:
         raise WrongUsage(f"recipients is {show(recipients)}, expected a list of addresses")
     parsed = []
     for position, text in enumerate(recipients):
-        address = parse_address(check_text("recipient", text))
+        address = read_address("recipient", text)
         if not address:
             raise WrongUsage("a recipient is empty")
         parsed.append(Recipient(address, token=position))
@@ -204,6 +204,14 @@ def _group(recipients: Sequence[Recipient]) -> Mapping[str, Sequence[Recipient]]
         address = quote_local_part(groups[""][0].address)
         raise WrongUsage(f"recipient {show(address)} has no domain, and no next hop is given")
     return groups
+
+
+def read_address(name: str, text: str) -> str:
+    """The inside form of an address that a caller gives; a name in front of it is no part of it."""
+    address = parse_address(check_text(name, text))
+    if address.endswith(">"):
+        raise WrongUsage(f"{name} {show(text)}: give the address alone, without a name in front of it")
+    return address
 
 
 def choose(name: str, value: str, words: Sequence[str]) -> str:

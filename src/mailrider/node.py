@@ -24,7 +24,6 @@ from mailrider.events import Observer, Warned
 from mailrider.intake.dates import date_now
 from mailrider.intake.submission import complete_submission
 from mailrider.machine import SystemClock
-from mailrider.model.address import parse_address
 from mailrider.model.request import BodyType, Envelope, Notify, Recipient
 from mailrider.model.texts import check_text
 from mailrider.node_parts import (
@@ -76,6 +75,7 @@ class Works:
         router = make_router(settings, warn)
         schedule = Schedule(make_schedule_terms(settings), clock.wall_seconds())
         self.schedule = schedule
+        self.submitter = make_submitter(settings)
         self.dispatcher = Dispatcher(
             lambda service: make_service_terms(settings, service, part.workers),
             clock,
@@ -255,14 +255,14 @@ class Node:
         `ret` is `"full"`, `"hdrs"` or empty; `notify` holds for every recipient (RFC 3461 §4.1).  Raises `WrongUsage` for an
         argument that makes no sense, `QueueRefused` where the storage does not take it: nothing of it is kept then.
         """
-        from mailrider.api import choose, make_content
+        from mailrider.api import choose, make_content, read_address
 
         content = make_content(message)
         limit = self.settings.message_size_limit
         if limit and content.size_octets > limit:
             raise WrongUsage(f"the message has {content.size_octets} octets, more than message_size_limit = {limit}")
         envelope = Envelope(
-            self._qualify(parse_address(check_text("sender", sender))),
+            self.works.submitter.completion.whole_sender(read_address("sender", sender)),
             self._read_recipients(recipients, notify),
             envid=check_text("envid", envid),
             ret=choose("ret", ret, ("", "full", "hdrs")),
@@ -271,7 +271,7 @@ class Node:
         )
         queue_id = self.spool.new_queue_id()
         text = complete_submission(
-            content.chunks(), make_submitter(self.settings), queue_id, envelope.sender, date_now()
+            content.chunks(), self.works.submitter, queue_id, envelope.sender, date_now()
         )
         whole = b"".join(text) if content.size_octets <= SMALL_OCTETS // 2 else text
         answer = await self.spool.accept(Submission(envelope, origin="api", queue_id=queue_id), whole)
@@ -280,15 +280,15 @@ class Node:
         return answer.queue_id
 
     def _read_recipients(self, recipients: Sequence[str], notify: Notify) -> tuple[Recipient, ...]:
+        from mailrider.api import read_address
+
         if not recipients or isinstance(recipients, str):
             raise WrongUsage("recipients is no list of addresses, or empty")
-        addresses = [parse_address(check_text("recipient", text)) for text in recipients]
+        addresses = [read_address("recipient", text) for text in recipients]
         if not all(addresses):
             raise WrongUsage("a recipient is empty")
-        return tuple(Recipient(self._qualify(address), notify=notify) for address in addresses)
-
-    def _qualify(self, address: str) -> str:
-        return address if "@" in address or not address else f"{address}@{self.settings.myorigin}"
+        completion = self.works.submitter.completion
+        return tuple(Recipient(completion.whole(address), notify=notify) for address in addresses)
 
 
 def open_spool(settings: Settings, journal: Journal) -> Spool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from mailrider.content.whole_address import make_completion
 from mailrider.delivery.postmaster import Postmaster
 from mailrider.delivery.transcript import find_classes
 from mailrider.dsn.report import Site
@@ -191,7 +192,7 @@ def make_postmaster(settings: Settings, observer: Observer, spool: Spool, site: 
 
 def make_submitter(settings: Settings) -> Submitter:
     """What programs of this host get into the header of their mail."""
-    return Submitter(settings.myhostname, settings.mail_name, settings.myorigin)
+    return Submitter(settings.myhostname, settings.mail_name, make_completion(settings))
 
 
 def _read_templates(path: str, warn: Warn) -> Templates:

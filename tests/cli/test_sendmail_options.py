@@ -35,7 +35,7 @@ from mailrider.model.request import BodyType, Notify
         ("-bi", SendmailOptions(mode=Mode.ALIASES)),
         ("-I", SendmailOptions(mode=Mode.ALIASES)),
         ("-q", SendmailOptions(mode=Mode.FLUSH)),
-        ("-q30m a", SendmailOptions(recipients=["a"])),
+        ("-q30m a", SendmailOptions(has_interval=True, recipients=["a"])),
         ("-qI4jXby", SendmailOptions(mode=Mode.FLUSH, queue_id="4jXby")),
         ("-qRb.example", SendmailOptions(mode=Mode.FLUSH, site="b.example")),
         ("-C /etc/x -c /etc/y", SendmailOptions(directory="/etc/y")),

@@ -136,6 +136,39 @@ def test_mail_to_the_empty_address_has_a_recipient(site: Site, argument: str) ->
     assert [one.address for one in message.envelope.recipients] == ["nobody@example.com"]
 
 
+def test_addresses_are_written_as_at_the_other_doors(site: Site) -> None:
+    text = b"To: <@r1,@r2:b@x.example>\nCc: c@x.example.\nReply-To: e@y.example.\n\nx\n"
+    given = ("<@r.example:a@x.example>", "d@x.example.", "s!u")
+    assert site.send(text, "-t", "-f", "<@r.example:me@x.example>", "--", *given) == 0
+    ((message, kept),) = site.kept()
+    assert message.envelope.sender == "me@x.example"
+    addresses = [one.address for one in message.envelope.recipients]
+    assert addresses == ["a@x.example", "d@x.example", "u@s.example", "b@x.example", "c@x.example"]
+    assert b"\r\nTo: <b@x.example>\r\nCc: c@x.example\r\nReply-To: e@y.example\r\n" in kept
+
+
+def test_mail_of_mailer_daemon_wants_no_answer(site: Site) -> None:
+    assert site.send(b"\n", "-f", "MAILER-DAEMON", "b@b.example") == 0
+    ((message, _),) = site.kept()
+    assert message.envelope.sender == ""
+
+
+def test_a_line_with_nothing_but_a_blank_does_not_end_the_header(site: Site) -> None:
+    assert site.send(b"To: a@b.example\nSubject: z\n \nBcc: s@b.example\nX: y\n\nhi\n", "-t") == 0
+    ((message, kept),) = site.kept()
+    assert [one.address for one in message.envelope.recipients] == ["a@b.example", "s@b.example"]
+    assert b"Bcc" not in kept
+    assert b"\r\nSubject: z\r\n \r\nX: y\r\nMessage-Id: " in kept
+    assert kept.endswith(b"\r\n\r\nhi\r\n")
+
+
+def test_an_old_line_for_cron_does_nothing(site: Site) -> None:
+    assert site.send(b"", "-q30m") == 0
+    assert not os.path.exists(site.queue)
+    assert site.send(b"\n", "-q30m", "b@b.example") == 0
+    assert len(site.kept()) == 1
+
+
 def test_a_message_over_the_limit(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert site.send(b"\n" + b"0123456789" * 20_000, "b@b.example") == 69
     assert "message file too big" in capsys.readouterr().err

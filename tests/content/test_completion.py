@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from mailrider.content.completion import (
     Origin,
-    complete_address,
     complete_header,
     find_recipients,
     read_addresses,
     split_fields,
     write_phrase,
 )
+from mailrider.content.whole_address import Completion
 
 ORIGIN = Origin("4jXby03yT2z10pr", "host.example", "Sun, 22 Nov 2026 17:42:48 +0000 (UTC)", "joe@host.example", "Joe Doe")
 
@@ -27,7 +27,7 @@ ORIGIN = Origin("4jXby03yT2z10pr", "host.example", "Sun, 22 Nov 2026 17:42:48 +0
 def complete(header: bytes, origin: Origin = ORIGIN) -> bytes:
     fields, rest = split_fields(header)
     assert rest == b""
-    return b"".join(complete_header(fields, origin, lambda address: complete_address(address, "example.com")))
+    return b"".join(complete_header(fields, origin, Completion("example.com")))
 
 
 def test_what_is_missing_stands_behind_the_rest() -> None:
@@ -40,8 +40,12 @@ def test_what_is_missing_stands_behind_the_rest() -> None:
 
 
 def test_what_is_there_stays_as_it_is() -> None:
-    header = b"DATE: once\r\nmessage-id:<x@y>\r\nFrom : a@b.example\r\nTo: c@d.example,\r\n\te@f.example\r\n"
+    header = b"DATE: once\r\nmessage-id:<x@y>\r\nFrom:  a@b.example\r\nTo: c@d.example,\r\n\te@f.example\r\n"
     assert complete(header) == header
+
+
+def test_blanks_before_a_colon_are_taken_out() -> None:
+    assert split_fields(b"Subject \t: a : b\r\nX:y\r\n") == ([b"Subject: a : b\r\n", b"X:y\r\n"], b"")
 
 
 def test_a_message_that_is_resent() -> None:
@@ -51,6 +55,19 @@ def test_a_message_that_is_resent() -> None:
         b"Resent-Date: Sun, 22 Nov 2026 17:42:48 +0000 (UTC)\r\n"
         b"Resent-From: Joe Doe <joe@host.example>\r\n"
     )
+
+
+@pytest.mark.parametrize("name", ["Bcc", "Cc", "Date", "From", "Message-Id", "Reply-To", "Sender", "To"])
+def test_what_tells_that_a_message_is_resent(name: str) -> None:
+    assert b"\r\nResent-Message-Id: " in complete(f"X: y\r\nResent-{name}: b@c.example\r\n".encode()) or name == "Message-Id"
+    assert b"\r\nDate: " not in complete(f"X: y\r\nResent-{name}: b@c.example\r\n".encode())
+
+
+def test_other_fields_with_such_a_name_do_not_tell() -> None:
+    added = complete(b"Resent-Count: 2\r\n")
+    assert b"\r\nMessage-Id: " in added
+    assert b"\r\nDate: " in added
+    assert b"\r\nFrom: " in added
 
 
 def test_the_null_sender_is_mailer_daemon() -> None:
@@ -64,9 +81,13 @@ def test_private_fields_are_taken_out(name: bytes) -> None:
 
 
 def test_addresses_become_whole() -> None:
-    written = complete(b'To: joe, "Mary Jane" <mary>, b@c.example\r\nCc: d@e.example\r\nX-To: joe\r\n')
+    written = complete(b'To: joe, "Mary Jane" <mary>, <@r.example:b@c.example.>\r\nCc: d@e.example\r\nX-To: joe\r\n')
     assert read_addresses(written.split(b"\r\n")[0][3:]) == ["joe@example.com", "mary@example.com", "b@c.example"]
     assert b"Cc: d@e.example\r\nX-To: joe\r\n" in written
+
+
+def test_one_address_with_a_dot_at_its_end() -> None:
+    assert complete(b"To: Joe <joe@c.example.>\r\n").startswith(b"To: Joe <joe@c.example>\r\n")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +98,8 @@ def test_addresses_become_whole() -> None:
         (b"no header\r\nA: b\r\n", [], b"no header\r\nA: b\r\n"),
         (b" A: b\r\n", [], b" A: b\r\n"),
         (b"A: b\r\nno header\r\n", [b"A: b\r\n"], b"no header\r\n"),
-        (b"A: b\r\n \t\r\n", [b"A: b\r\n"], b" \t\r\n"),
+        (b"A: b\r\n \t\r\n", [b"A: b\r\n \t\r\n"], b""),
+        (b"A: b\r\n \r\nBcc: c\r\n\r\n", [b"A: b\r\n \r\n", b"Bcc: c\r\n"], b"\r\n"),
         (b": x\r\n", [], b": x\r\n"),
     ],
 )

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.content.generic import Completion, Extensions, Generic
+from mailrider.content.generic import Extensions, Generic
+from mailrider.content.whole_address import Completion
 from mailrider.errors import TableTrouble
 
 
@@ -152,37 +153,6 @@ def test_trouble_with_the_table_is_passed_on() -> None:
 
     with pytest.raises(TableTrouble):
         Generic(BrokenTable()).rewrite("a@b")
-
-
-@pytest.mark.parametrize(
-    ("address", "complete"),
-    [
-        (b"user", b"user@origin.test"),
-        (b"user@host", b"user@host.dom.test"),
-        (b"user@host.test.", b"user@host.test"),
-        (b"user@host.test..", b"user@host.test.."),
-        (b"user@", b"user@"),
-        (b"user@[1.2.3.4]", b"user@[1.2.3.4]"),
-        (b"host!user", b"user@host.dom.test"),
-        (b"a!b!user", b"b!user@a.dom.test"),
-        (b"user%host.test", b"user@host.test"),
-        (b"a%b%host.test", b"a%b@host.test"),
-        (b"a!b@c.test", b"a!b@c.test"),
-        (b"@a,@b:user@c.test", b"user@c.test"),
-        (b"@", b'""'),
-        (b'""', b'""'),
-        (b"", b'""'),
-        (b'"a b"', b'"a b"@origin.test'),
-    ],
-)
-def test_completion(address: bytes, complete: bytes) -> None:
-    assert Completion("origin.test", "dom.test").complete(address) == complete
-
-
-def test_completion_can_be_off() -> None:
-    bare = Completion(swap_bangpath=False, allow_percent_hack=False)
-    for address in (b"user", b"user@host", b"a!b", b"a%b"):
-        assert bare.complete(address) == address
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mailrider.content.fit import Fitting
-from mailrider.content.generic import Completion, Extensions, Generic
+from mailrider.content.generic import Extensions, Generic
 from mailrider.content.mime import Limits
 from mailrider.content.prepend import make_delivery_fields
+from mailrider.content.whole_address import Completion
 
 SENDER = "s@origin.test"
 

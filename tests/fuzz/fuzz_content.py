@@ -14,8 +14,9 @@ import atheris
 with atheris.instrument_imports():
     from mailrider.content.canonical import canonicalize
     from mailrider.content.fit import Fitting, fit_content
-    from mailrider.content.generic import Completion, Extensions, Generic
+    from mailrider.content.generic import Extensions, Generic
     from mailrider.content.mime import Limits
+    from mailrider.content.whole_address import Completion
     from mailrider.errors import TableTrouble, UnsuitableContent
 
 SMALL = Limits(3, 20, 200, 64)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mailrider.content.whole_address import Completion
 from mailrider.intake.conversation import Conversation
 from mailrider.intake.terms import Client, Mail, Terms, TlsFacts, Verdict
 from mailrider.model.request import Transport
 
 LOCAL = Client("localhost", "127.0.0.1", "4711", may_relay=True, is_local=True)
 STRANGER = Client("mx.far.example", "192.0.2.7", "4712")
-TERMS = Terms("node.example", mail_name="Mailrider", origin="origin.example")
+TERMS = Terms("node.example", mail_name="Mailrider", completion=Completion("origin.example"))
 FACTS = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)
 ACCEPTED = Verdict("4jX")
 DATE = "Sun, 22 Nov 2026 17:08:39 +0000 (UTC)"

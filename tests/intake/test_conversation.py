@@ -141,6 +141,17 @@ def test_addresses_without_a_domain_get_one() -> None:
     assert [one.address for one in envelope.recipients] == ["postmaster@origin.example", "john doe@d.example"]
 
 
+def test_addresses_are_written_as_everywhere() -> None:
+    talk = Talk()
+    text = b"Subject: x\r\n \r\nBcc: secret\r\n\r\ntext\r\n"
+    talk.send(text, "<MAILER-DAEMON@origin.example>", "<@r.example:b@c.example.>", "<s.example!u>", "<u%c.example>")
+    (taken,) = talk.door.taken
+    assert taken.mail.envelope.sender == ""
+    assert [one.address for one in taken.mail.envelope.recipients] == ["b@c.example", "u@s.example", "u@c.example"]
+    assert b"\r\nSubject: x\r\n \r\nMessage-Id: " in taken.text
+    assert b"secret" not in taken.text
+
+
 def test_too_many_recipients() -> None:
     talk = Talk(TERMS._replace(recipient_limit=2))
     assert codes(talk.envelope("<a@b>", "<1@d>", "<2@d>", "<3@d>"))[-3:] == ["250", "250", "452"]

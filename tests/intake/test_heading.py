@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.content.canonical import canonicalize
+from mailrider.content.whole_address import Completion
 from mailrider.intake.heading import REQUIRETLS_FIELD, Trace, find_end, make_heading
 from mailrider.model.request import Envelope, Recipient
 
@@ -20,7 +21,7 @@ RECEIVED = f"""Received: from me.example (localhost [127.0.0.1])\r
 
 
 def head(header: bytes, *, completes: bool = True) -> bytes:
-    octets = make_heading(header, TRACE, ENVELOPE, completes=completes, origin="origin.example").octets
+    octets = make_heading(header, TRACE, ENVELOPE, completes=completes, completion=Completion("origin.example")).octets
     assert octets.startswith(RECEIVED)
     return octets[len(RECEIVED) :]
 
@@ -54,14 +55,14 @@ def test_a_mailbox_line_is_made_a_field() -> None:
 
 def test_facts_of_a_header() -> None:
     header = b"Received: 1\r\nRECEIVED : 2\r\nContent-Transfer-Encoding: 8bit\r\nMessage-ID:\r\n <x@y>\r\n"
-    heading = make_heading(header, TRACE, ENVELOPE, completes=True, origin="o")
+    heading = make_heading(header, TRACE, ENVELOPE, completes=True, completion=Completion("o"))
     assert (heading.hops, heading.message_id, heading.labelled_8bit) == (2, "<x@y>", True)
     assert heading.octets.count(b"\nMessage-I") == 1
 
 
 def test_comments_and_greetings_cannot_break_out() -> None:
     trace = TRACE._replace(login="joe)\\(\r\nX: y", helo="a\u2028b")
-    octets = make_heading(b"", trace, ENVELOPE, completes=False, origin="o").octets
+    octets = make_heading(b"", trace, ENVELOPE, completes=False, completion=Completion("o")).octets
     assert b"\t(Authenticated sender: joe?????X: y)\r\n" in octets
     assert b"from a?b (" in octets
 
@@ -88,7 +89,7 @@ def test_any_header_gives_whole_lines(header: bytes, completes: bool) -> None:
 def test_a_wish_for_requiretls_is_told_in_a_field(completes: bool) -> None:
     def make(header: bytes, *, wish: bool, passes: bool = True) -> tuple[int, bool]:
         envelope = ENVELOPE._replace(requiretls=wish)
-        made = make_heading(header, TRACE, envelope, completes=completes, origin="o", passes_requiretls=passes)
+        made = make_heading(header, TRACE, envelope, completes=completes, completion=Completion("o"), passes_requiretls=passes)
         return made.octets.count(REQUIRETLS_FIELD), made.asks_requiretls
 
     assert make(b"Subject: x\r\n", wish=True) == (1, False)

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.content.canonical import canonicalize
+from mailrider.content.whole_address import Completion
 from mailrider.intake.submission import Submitter, complete_submission
 
 from .scene import DATE
 
-SUBMITTER = Submitter("node.example", "Mailrider", "origin.example")
+SUBMITTER = Submitter("node.example", "Mailrider", Completion("origin.example"))
 TOP = f"Received: by node.example (Mailrider, from userid {os.getuid()})\r\n\tid 4jX; {DATE}\r\n".encode()
 ADDED = f"Message-Id: <4jX@node.example>\r\nDate: {DATE}\r\nFrom: joe@b.example\r\n".encode()
 

@@ -41,12 +41,13 @@ def test_what_is_enqueued_is_delivered(tmp_path: Path) -> None:
                 letter = EmailMessage()
                 letter["Subject"] = "hello"
                 letter.set_content("hi")
-                first = await node.enqueue(letter, sender="a", recipients=["b@dest.example", "c"])
+                first = await node.enqueue(letter, sender="a", recipients=["<@r.example:b@dest.example.>", "c"])
                 second = await node.enqueue(MESSAGE, sender="", recipients=["b@dest.example"], notify=Notify.NEVER)
                 assert first != second
                 await until_empty(node)
             commands = [line for session in server.sessions for line in session.commands]
             assert sum(line.startswith("MAIL FROM:<a@here.example>") for line in commands) == 1
+            assert sum(line.startswith("RCPT TO:<b@dest.example>") for line in commands) == 2
             assert sum(line.startswith("RCPT TO:<c@here.example>") for line in commands) == 1
 
     asyncio.run(main())
@@ -59,6 +60,7 @@ def test_what_is_enqueued_is_delivered(tmp_path: Path) -> None:
         {"recipients": "b@dest.example"},
         {"recipients": [""]},
         {"recipients": ["a\nb@dest.example"]},
+        {"recipients": ["Joe <joe@dest.example>"]},
         {"recipients": ["b@dest.example"], "sender": "a\r@x"},
         {"recipients": ["b@dest.example"], "message": MESSAGE * 100},
         {"recipients": ["b@dest.example"], "ret": "everything"},

@@ -35,7 +35,7 @@ def sendmail(arguments: tuple[str, ...]) -> None:
       -B 7BIT|8BITMIME body type
       -O requiretls=yes|no, -O smtputf8=yes|no
       -bp              list the queue
-      -q               flush the queue; -qIID one message; -qRSITE a domain
+      -q               flush the queue; -qIID one message; -qRSITE a domain; -qTIME nothing
       -bs              speak SMTP on standard input and output
       -C DIR, -c DIR   directory with main.cf;  -o NAME=VALUE overrides it
       -A -G -h -L -m -n -o7 -o8 -om -p -U -v -X  accepted, and ignored

@@ -57,7 +57,10 @@ _RET = {"hdrs": "hdrs", "full": "full"}
 
 @dataclass
 class SendmailOptions:
-    """What the command line says.  `sender` None: whoever calls.  `queue_id` and `site` go with `Mode.FLUSH`."""
+    """What the command line says.  `sender` None: whoever calls.  `queue_id` and `site` go with `Mode.FLUSH`.
+
+    `has_interval`: how often to look into the queue was said (`-q30m`), which a node knows by itself.
+    """
 
     mode: Mode = Mode.SUBMIT
     sender: str | None = None
@@ -70,6 +73,7 @@ class SendmailOptions:
     body: BodyType = BodyType.UNKNOWN
     smtputf8: bool | None = None
     requiretls: bool = False
+    has_interval: bool = False
     directory: str | None = None
     queue_id: str = ""
     site: str = ""
@@ -146,7 +150,8 @@ def _take_special(options: SendmailOptions, letter: str, value: str, rest: list[
 
 def _take_queue_run(options: SendmailOptions, value: str) -> None:
     if value[:1].isdigit():
-        return  # the interval of a daemon
+        options.has_interval = True  # that of a daemon
+        return
     if value[:1] not in ("", "I", "R"):
         raise WrongUsage(f"sendmail: -q{value} is not there; -q, -qI and -qR are")
     if value and len(value) == 1:

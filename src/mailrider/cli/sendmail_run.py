@@ -17,11 +17,11 @@ from mailrider.cli.standard_input import open_standard_input
 from mailrider.content.canonical import finds_8bit_label
 from mailrider.content.completion import (
     Origin,
-    complete_address,
     complete_header,
     find_recipients,
     read_addresses,
 )
+from mailrider.content.whole_address import make_completion
 from mailrider.dsn.wrap import format_date
 from mailrider.errors import SpoolTrouble, WrongUsage
 from mailrider.exit_codes import EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE
@@ -43,6 +43,8 @@ def run_sendmail(arguments: Sequence[str]) -> int:
     options = parse_sendmail(arguments)
     if options.mode in (Mode.ALIASES, Mode.NOTHING):
         return EX_OK  # there are no aliases and no host status
+    if options.has_interval and options.mode is Mode.SUBMIT and not (options.recipients or options.extract):
+        return EX_OK  # somebody's old line for cron: a node looks into its queue by itself
     directory = Path(options.directory) if options.directory is not None else None
     chosen = choose_configuration(directory)
     settings = read_settings(chosen, options.overrides)
@@ -112,18 +114,19 @@ def _who_calls() -> tuple[str, str]:
 
 def _make_envelope(settings: Settings, options: SendmailOptions, text: SubmittedText, login: str) -> Envelope:
     """Who sends to whom.  Raises `WrongUsage`."""
-    origin = settings.myorigin
+    completion = make_completion(settings)
     nobody = settings.empty_address_recipient
     found = [address or nobody for given in options.recipients for address in read_addresses(os.fsencode(given)) or [""]]
     if options.extract:
         found += find_recipients(text.fields)
-    unique = {address.casefold(): address for address in [_whole(origin, one) for one in found] if address}
+    whole = [completion.whole(check_text("address", one)) for one in found]
+    unique = {address.casefold(): address for address in whole if address}
     if not unique:
         raise WrongUsage(f"{login}({os.getuid()}): {NO_HEADER_RECIPIENTS if options.extract else NO_RECIPIENTS}")
     sender = login if options.sender is None else next(iter(read_addresses(os.fsencode(options.sender))), "")
     label = finds_8bit_label(b"".join(text.fields))
     envelope = Envelope(
-        _whole(origin, sender),
+        completion.whole_sender(check_text("address", sender)),
         tuple(Recipient(address, notify=options.notify) for address in unique.values()),
         envid=check_text("-V", options.envid),
         ret=options.ret,
@@ -131,10 +134,6 @@ def _make_envelope(settings: Settings, options: SendmailOptions, text: Submitted
         requiretls=options.requiretls,
     )
     return envelope._replace(smtputf8=_needs_utf8(settings, options, envelope, text))
-
-
-def _whole(origin: str, address: str) -> str:
-    return complete_address(check_text("address", address), origin)
 
 
 def _needs_utf8(settings: Settings, options: SendmailOptions, envelope: Envelope, text: SubmittedText) -> bool:
@@ -175,7 +174,7 @@ async def _put(spool: Spool, given: Submission, content: Iterator[bytes]) -> int
 
 def _content(settings: Settings, origin: Origin, text: SubmittedText) -> Iterator[bytes]:
     """The message as it goes into the queue: a Received field on top, what was missing at the end of the header."""
-    fields = complete_header(text.fields, origin, lambda address: complete_address(address, settings.myorigin))
+    fields = complete_header(text.fields, origin, make_completion(settings))
     received = (
         f"Received: by {settings.myhostname} ({settings.mail_name}, from userid {os.getuid()})\r\n"
         f"\tid {origin.queue_id}; {origin.date}\r\n"

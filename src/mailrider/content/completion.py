@@ -2,13 +2,14 @@
 
 * `Message-Id`, `Date` and `From` are added behind the header where they are missing; in a message that is being resent, their
   `Resent-` forms.
-* Addresses without a domain get one (`complete_address`; `append_at_myorigin` of postconf(5)).
+* Addresses are made whole (`whole_address`).
 * Fields that are not to be seen (`DROPPED`) are taken out.
+* Blanks between a name and its colon are taken out.
 * What does not belong to the header any more (a line that is no field) begins the body, after an empty line.
 
 Works on canonical text (CRLF); never fails.
 
-Known faults: `append_dot_mydomain` and canonical maps are not there.
+Known faults: canonical maps are not there.
 """
 
 from __future__ import annotations
@@ -22,21 +23,24 @@ from mailrider.content.address_fields import rewrite_field
 from mailrider.content.address_lists import find_addresses
 from mailrider.content.address_tokens import Token, join_inside, quote_address, tokenize
 from mailrider.content.fields import ADDRESS_FIELDS, FIELD_BEGINNING, name_of
+from mailrider.content.whole_address import NULL_SENDER_NAME, Completion
 
 DROPPED = frozenset((b"bcc", b"content-length", b"resent-bcc", b"return-path"))
 """The default of `message_drop_headers` (postconf(5))."""
 
 RECIPIENT_FIELDS = frozenset((b"to", b"cc", b"bcc"))
 RESENT_RECIPIENT_FIELDS = frozenset((b"resent-to", b"resent-cc", b"resent-bcc"))
-RESENT = b"resent-"
-
-NULL_SENDER_NAME = "MAILER-DAEMON"
-"""Who writes what has no sender."""
+RESENT_FIELDS = RESENT_RECIPIENT_FIELDS | {
+    b"resent-date", b"resent-from", b"resent-message-id", b"resent-reply-to", b"resent-sender",
+}  # fmt: skip
+"""Any of these tells that a message is being resent (RFC 5322 §3.6.6)."""
 
 WORD_OCTETS = 42
 """So much of a name goes into one encoded word, which then has no more than the 75 characters of RFC 2047 §2."""
 
-_ONE_WHOLE_ADDRESS = re.compile(rb"[^:]++:[ \t]*+(?:[A-Za-z0-9 .-]*+<)?[A-Za-z0-9.+=_-]++@[A-Za-z0-9.-]++>?\r\n\Z")
+_ONE_WHOLE_ADDRESS = re.compile(
+    rb"[^:]++:[ \t]*+(?:[A-Za-z0-9 .-]*+<)?[A-Za-z0-9.+=_-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++>?\r\n\Z"
+)
 _CONTROLS = re.compile(r"[\x00-\x20\x7f]+")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*\Z")
 
@@ -60,10 +64,10 @@ def split_fields(header: bytes) -> tuple[list[bytes], bytes]:
     fields: list[bytes] = []
     position = 0
     for line in _lines(header):
-        if line[:1] in b" \t" and fields and line.strip():
-            fields[-1] += line
-        elif line.strip(b"\r\n") and FIELD_BEGINNING.match(line):
-            fields.append(line)
+        if line[:1] in b" \t" and fields:
+            fields[-1] += line  # even where there is nothing else in it: the header goes on
+        elif (beginning := FIELD_BEGINNING.match(line)) is not None:
+            fields.append(beginning[1] + line[beginning.end() - 1 :])
         else:
             break
         position += len(line)
@@ -78,21 +82,16 @@ def _lines(text: bytes) -> Iterator[bytes]:
         start = end
 
 
-def complete_address(address: str, origin: str) -> str:
-    """An inside address with a domain; the null address stays (`myorigin`)."""
-    return address if not address or "@" in address else f"{address}@{origin}"
-
-
-def complete_header(fields: Sequence[bytes], origin: Origin, complete: Callable[[str], str]) -> list[bytes]:
+def complete_header(fields: Sequence[bytes], origin: Origin, completion: Completion) -> list[bytes]:
     """The fields of a message of this host, with what was missing and without what is private."""
     names = {name_of(field) for field in fields}
-    prefix = "Resent-" if any(name.startswith(RESENT) for name in names) else ""
+    prefix = "Resent-" if not names.isdisjoint(RESENT_FIELDS) else ""
     kept = []
     for field in fields:
         name = name_of(field)
         if name in DROPPED:
             continue
-        kept.append(_complete_field(field, complete) if name in ADDRESS_FIELDS else field)
+        kept.append(_complete_field(field, completion.whole) if name in ADDRESS_FIELDS else field)
 
     def is_missing(name: str) -> bool:
         return (prefix + name).lower().encode() not in names
@@ -102,7 +101,7 @@ def complete_header(fields: Sequence[bytes], origin: Origin, complete: Callable[
     if is_missing("Date"):
         kept.append(f"{prefix}Date: {origin.date}\r\n".encode())
     if is_missing("From"):
-        kept.append(_from_field(prefix, origin, complete))
+        kept.append(_from_field(prefix, origin, completion.whole))
     return kept
 
 

@@ -20,18 +20,15 @@ from typing import Protocol
 
 from mailrider.content.address_lists import find_addresses, outside_form
 from mailrider.content.address_tokens import (
-    AT,
-    COLON,
     COMMA,
-    Sort,
     Token,
     is_plain,
-    join_inside,
     quote_address,
     quote_local_part,
     tokenize,
     unquote_address,
 )
+from mailrider.content.whole_address import WITHOUT_ORIGIN, Completion
 from mailrider.errors import TableTrouble
 
 
@@ -49,60 +46,6 @@ def knows_no_domain(domain: str) -> bool:
 
 def ignore(text: str) -> None:
     """For those who hear no warnings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """How an address that is not complete is completed (trivial-rewrite(8), postconf(5)).
-
-    An empty `origin` or `domain` completes nothing: `append_at_myorigin` and `append_dot_mydomain` off.
-    """
-
-    origin: str = ""
-    domain: str = ""
-    swap_bangpath: bool = True
-    allow_percent_hack: bool = True
-
-    def complete(self, address: bytes) -> bytes:
-        """An address in its outside form, complete."""
-        tokens = _strip_route(tokenize(address))
-        if not tokens or (len(tokens) == 1 and tokens[0] in (AT, _EMPTY)):
-            return b'""'
-        if AT not in tokens:
-            tokens = self._add_origin(tokens)
-        at = _last_index(tokens, AT)
-        domain = tokens[at + 1 :]
-        if at >= 0 and self.domain and domain and not any(t == _DOT or t.sort is Sort.LITERAL for t in domain):
-            tokens += [_DOT, *tokenize(_encode(self.domain))]
-        if len(tokens) > 1 and tokens[-1] == _DOT and tokens[-2] not in (_DOT, AT):
-            tokens.pop()
-        return quote_address(join_inside(tokens, spaced=True))
-
-    def _add_origin(self, tokens: list[Token]) -> list[Token]:
-        if self.swap_bangpath and _BANG in tokens:
-            bang = tokens.index(_BANG)
-            return [*tokens[bang + 1 :], AT, *tokens[:bang]]
-        percent = _last_index(tokens, _PERCENT)
-        if self.allow_percent_hack and percent >= 0:
-            return [*tokens[:percent], AT, *tokens[percent + 1 :]]
-        return [*tokens, AT, *tokenize(_encode(self.origin))] if self.origin else tokens
-
-
-_DOT = Token(Sort.SIGN, b".")
-_BANG = Token(Sort.SIGN, b"!")
-_PERCENT = Token(Sort.SIGN, b"%")
-_EMPTY = Token(Sort.QUOTED, b"")
-
-
-def _strip_route(tokens: list[Token]) -> list[Token]:
-    """Without a source route (`@a,@b:` in front; RFC 5321 appendix C)."""
-    if tokens[:1] == [AT] and COLON in tokens[:-1]:
-        return tokens[tokens.index(COLON) + 1 :]
-    return tokens
-
-
-def _last_index(tokens: list[Token], token: Token) -> int:
-    return len(tokens) - 1 - tokens[::-1].index(token) if token in tokens else -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +82,7 @@ class Generic:
 
     table: AddressTable
     extensions: Extensions = Extensions()
-    completion: Completion = Completion()
+    completion: Completion = WITHOUT_ORIGIN
     own_domain: Callable[[str], bool] = knows_no_domain
     title: str = "smtp_generic_maps"
     warn: Callable[[str], None] = ignore

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailrider.content.address_fields import Rewrite
-from mailrider.content.generic import Completion, Extensions, Generic
+from mailrider.content.generic import Extensions, Generic
+from mailrider.content.whole_address import make_completion
 from mailrider.model.request import Transport
 from mailrider.resolver.hostname import canonical_address, is_valid_ipv4, is_valid_ipv6
 from mailrider.resolver.interfaces import read_interface_addresses
@@ -115,22 +116,12 @@ def _open_generic(settings: Settings, warn: Callable[[str], None]) -> Rewrite | 
     generic = Generic(
         table=open_maps(title, " ".join(settings.smtp_generic_maps), warn=warn, find_parameter=settings.find_text),
         extensions=Extensions(settings.recipient_delimiter, "generic" in settings.propagate_unmatched_extensions),
-        completion=_completion(settings),
+        completion=make_completion(settings),
         own_domain=own_domain_test(settings, warn),
         title=title,
         warn=warn,
     )
     return generic.rewrite
-
-
-def _completion(settings: Settings) -> Completion:
-    """How a result of `smtp_generic_maps` is completed, which trivial-rewrite(8) does for smtp(8)."""
-    return Completion(
-        origin=settings.myorigin if settings.append_at_myorigin else "",
-        domain=settings.mydomain if settings.append_dot_mydomain else "",
-        swap_bangpath=settings.swap_bangpath,
-        allow_percent_hack=settings.allow_percent_hack,
-    )
 
 
 def own_domain_test(settings: Settings, warn: Callable[[str], None]) -> Callable[[str], bool]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from mailrider.content.whole_address import make_completion
 from mailrider.errors import WrongConfiguration
 from mailrider.intake.door import Facilities
 from mailrider.intake.listener import Bound, Listener, Place, bind
@@ -146,7 +147,7 @@ def make_terms(settings: Settings, *, has_tls: bool, has_logins: bool) -> Terms:
         host_name=settings.myhostname,
         mail_name=settings.mail_name,
         banner=settings.smtpd_banner,
-        origin=settings.myorigin,
+        completion=make_completion(settings),
         message_size_limit=settings.message_size_limit,
         recipient_limit=settings.smtpd_recipient_limit,
         line_length_limit=settings.line_length_limit,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mailrider.content.completion import complete_address
 from mailrider.intake.syntax import MailFrom, Offer, Wrong, parse_mail, parse_rcpt
 from mailrider.intake.terms import Terms
 from mailrider.model.request import BodyType, Envelope, Recipient
@@ -41,7 +40,7 @@ class Transaction:
         elif len(self.recipients) >= self._terms.recipient_limit:
             reply = TOO_MANY
         else:
-            address = complete_address(rcpt.recipient, self._terms.origin)
+            address = self._terms.completion.whole(rcpt.recipient)
             self.recipients.append(Recipient(address, orcpt=rcpt.orcpt, notify=rcpt.notify))
             return None
         self.refused = True
@@ -51,7 +50,7 @@ class Transaction:
         """The whole; `body` is what its header says where the client said nothing."""
         mail = self.mail
         return Envelope(
-            complete_address(mail.sender, self._terms.origin),
+            self._terms.completion.whole_sender(mail.sender),
             tuple(self.recipients),
             envid=mail.envid,
             ret=mail.ret,

@@ -117,7 +117,7 @@ def open_at_door(header: bytes, mail: Transaction, who: Introduction, terms: Ter
     )
     completes = who.client.is_local or terms.completes_all
     heading = make_heading(
-        header, trace, mail.envelope(BodyType.UNKNOWN), completes=completes, origin=terms.origin,
+        header, trace, mail.envelope(BodyType.UNKNOWN), completes=completes, completion=terms.completion,
         passes_requiretls=terms.passes_requiretls,
     )  # fmt: skip
     envelope = mail.envelope(BodyType.EIGHT_BIT if heading.labelled_8bit else BodyType.UNKNOWN)

@@ -9,8 +9,9 @@ import re
 from typing import NamedTuple
 
 from mailrider.content.canonical import finds_8bit_label
-from mailrider.content.completion import DROPPED, Origin, complete_address, complete_header, split_fields
+from mailrider.content.completion import DROPPED, Origin, complete_header, split_fields
 from mailrider.content.fields import name_of
+from mailrider.content.whole_address import Completion
 from mailrider.model.address import quote_local_part
 from mailrider.model.printable import make_printable
 from mailrider.model.request import Envelope
@@ -88,9 +89,10 @@ def find_end(gathered: bytes | bytearray, searched: int = 0) -> int:
 
 
 def make_heading(
-    header: bytes, trace: Trace, envelope: Envelope, *, completes: bool, origin: str, passes_requiretls: bool = False
+    header: bytes, trace: Trace, envelope: Envelope, *, completes: bool, completion: Completion, passes_requiretls: bool = False
 ) -> Heading:
-    """`header` is what came, up to the empty line.  `completes`: the message begins its way here; `origin` is `myorigin`.
+    """`header` is what came, up to the empty line.  `completes`: the message begins its way here, and `completion` makes its
+    addresses whole.
 
     `passes_requiretls`: a wish for REQUIRETLS is told in a field.
     """
@@ -100,7 +102,7 @@ def make_heading(
     hops = sum(1 for field in fields if name_of(field) == b"received")
     if completes:
         facts = Origin(trace.queue_id, trace.host_name, trace.date, envelope.sender)
-        fields = complete_header(fields, facts, lambda address: complete_address(address, origin))
+        fields = complete_header(fields, facts, completion)
     else:
         fields = [field for field in fields if name_of(field) not in DROPPED]
     asks = passes_requiretls and any(_REQUIRETLS.match(field) for field in fields)

@@ -6,16 +6,17 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mailrider.content.completion import Origin, complete_address, complete_header, split_fields
+from mailrider.content.completion import Origin, complete_header, split_fields
+from mailrider.content.whole_address import Completion
 from mailrider.intake.heading import HEADER_LIMIT_OCTETS, find_end
 
 
 class Submitter(NamedTuple):
-    """Whose mail begins its way here.  `origin` is `myorigin`."""
+    """Whose mail begins its way here, and how addresses are made whole."""
 
     host_name: str
     mail_name: str
-    origin: str
+    completion: Completion
 
 
 def complete_submission(
@@ -37,7 +38,7 @@ def complete_submission(
     header = bytes(gathered[:end]) if end >= 0 else bytes(gathered)
     fields, left = split_fields(header)
     facts = Origin(queue_id, submitter.host_name, date, sender)
-    whole = complete_header(fields, facts, lambda address: complete_address(address, submitter.origin))
+    whole = complete_header(fields, facts, submitter.completion)
     received = (
         f"Received: by {submitter.host_name} ({submitter.mail_name}, from userid {os.getuid()})\r\n\tid {queue_id}; {date}\r\n"
     )

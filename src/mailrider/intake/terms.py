@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from mailrider.content.whole_address import WITHOUT_ORIGIN, Completion
 from mailrider.model.request import Envelope, Transport
 
 UNKNOWN = "unknown"
@@ -20,7 +21,7 @@ class Terms(NamedTuple):
     host_name: str
     mail_name: str = "Mailrider"
     banner: str = ""
-    origin: str = ""
+    completion: Completion = WITHOUT_ORIGIN
     message_size_limit: int = 10_240_000
     recipient_limit: int = 1000
     line_length_limit: int = 2048
