@@ -206,6 +206,26 @@ def test_a_server_that_hangs_up_is_told_as_one_that_did_not_greet() -> None:
     assert done.outcomes == [done.with_peer(f"deferred 4.4.2 {text}")]
 
 
+SLOW = (Rule(match="^EHLO", delay_seconds=1.3), Rule(match="^AUTH", delay_seconds=1.3, reply="235 2.7.0 fine"))
+
+
+def test_greeting_and_login_have_one_limit_with_per_request_deadlines() -> None:
+    done = Run(offering(*SLOW), smtp_per_request_deadline=True, smtp_helo_timeout="2s")
+    text = "conversation with PEER timed out while performing the EHLO handshake"
+    assert done.outcomes == [done.with_peer(f"deferred 4.4.2 {text}")]
+    assert Run(offering(*SLOW), smtp_helo_timeout="2s").outcomes[0].startswith("sent")
+
+
+def test_after_a_starttls_that_was_denied_a_login_has_its_limit_and_its_words() -> None:
+    rules = (Rule(match="^STARTTLS", reply="454 4.7.0 no"), Rule(match="^AUTH", delay_seconds=3, reply="235 2.7.0 fine"))
+    keywords = ("STARTTLS", "AUTH PLAIN")
+    settings = {"smtp_tls_security_level": "may", "smtp_helo_timeout": "6s"}
+    done = Run(ScriptedServer(*rules, keywords=keywords), smtp_starttls_timeout="2s", **settings)
+    text = "conversation with PEER timed out while receiving the STARTTLS response"
+    assert done.outcomes == [done.with_peer(f"deferred 4.4.2 {text}")]
+    assert Run(ScriptedServer(*rules, keywords=keywords), **settings).outcomes[0].startswith("sent")
+
+
 def test_the_next_server_is_tried() -> None:
     async def main() -> tuple[list[str], list[str]]:
         first, second = offering(NO), offering(OK)

@@ -3,7 +3,7 @@
 from mailrider.net.countdown import Countdown
 from mailrider.net.deadline import NO_DEADLINE
 from mailrider.net.patience import PATIENCE, Patience
-from mailrider.smtp.stage import CONTENT, EHLO, GREETING, HELO, MAIL, RCPT, STAGES, STARTTLS
+from mailrider.smtp.stage import AUTH, AUTH_AFTER_DENIAL, CONTENT, EHLO, GREETING, HELO, MAIL, RCPT, STAGES, STARTTLS
 
 
 class Watch:
@@ -63,6 +63,33 @@ def test_greeting_and_ehlo_have_one_limit_together_with_per_request_deadlines() 
     countdown.await_reply((STARTTLS, "script", 5))
     countdown.await_reply((EHLO, "script", 6))
     assert countdown.deadline_seconds == watch.seconds + 10
+
+
+def test_a_login_has_what_the_ehlo_before_it_has_left() -> None:
+    """Between the two nothing is waited for: what the server can is looked at, and a password is looked up."""
+    countdown, watch, over = make(per_request=True)
+    countdown.await_reply((EHLO, "opening", 5))
+    watch.seconds += 6.5
+    countdown.await_reply(None)
+    assert countdown.deadline_seconds == NO_DEADLINE
+    countdown.await_reply((AUTH, "login", 5))
+    assert countdown.deadline_seconds == watch.seconds + 4
+    countdown.await_reply(None)
+    countdown.await_reply((MAIL, "transaction", 5))
+    assert countdown.deadline_seconds == watch.seconds + 10
+    countdown.await_reply(None)
+    countdown.await_reply((MAIL, "transaction", 5))
+    assert countdown.deadline_seconds == watch.seconds + 10
+    assert over == []
+
+
+def test_a_login_after_a_denial_has_what_starttls_has_left() -> None:
+    countdown, watch, _ = make(per_request=True)
+    countdown.await_reply((STARTTLS, "opening", 5))
+    watch.seconds += 6.5
+    countdown.await_reply(None)
+    countdown.await_reply((AUTH_AFTER_DENIAL, "login", 5))
+    assert countdown.deadline_seconds == watch.seconds + 4
 
 
 def test_what_begins_anew_is_no_reply() -> None:

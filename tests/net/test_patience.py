@@ -6,7 +6,19 @@ from hypothesis import strategies as st
 
 from mailrider.net.deadline import NO_DEADLINE
 from mailrider.net.patience import PATIENCE, Patience
-from mailrider.smtp.stage import AUTH, CONTENT, EHLO, GREETING, HELO, LHLO, LMTP_AUTH, MAIL, STAGES
+from mailrider.smtp.stage import (
+    AUTH,
+    AUTH_AFTER_DENIAL,
+    CONTENT,
+    EHLO,
+    GREETING,
+    HELO,
+    LHLO,
+    LMTP_AUTH,
+    MAIL,
+    STAGES,
+    STARTTLS,
+)
 
 LIMITS = dict.fromkeys(STAGES, 100.0) | {CONTENT: 180.0}
 
@@ -41,8 +53,11 @@ def test_only_the_opening_has_one_limit_for_several_replies() -> None:
     stages = (None, *STAGES)
     going_on = {(before, stage) for before in stages for stage in stages if patience.goes_on(before, stage)}
     following = (EHLO, HELO, LHLO, AUTH, LMTP_AUTH)
-    assert going_on == {(before, stage) for before in (GREETING, *following) for stage in following}
+    denied = {(STARTTLS, AUTH_AFTER_DENIAL), (AUTH_AFTER_DENIAL, AUTH_AFTER_DENIAL)}
+    assert going_on == denied | {(before, stage) for before in (GREETING, *following) for stage in following}
     assert not Patience(LIMITS).goes_on(GREETING, EHLO)
+    assert {before for before in stages if patience.lasts(before)} == {before for before, _ in going_on}
+    assert not Patience(LIMITS).lasts(EHLO)
 
 
 @pytest.mark.parametrize(("octets", "deadline"), [(0, 1100), (500, 1101), (10_000, 1120), (10_000_000, 1190)])

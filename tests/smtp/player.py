@@ -63,6 +63,7 @@ from mailrider.smtp.chunked import ChunkedTransaction
 from mailrider.smtp.handshake import Opening, Terms, take_leave
 from mailrider.smtp.refusal import Refusal
 from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note, Reply, ReplyParser
+from mailrider.smtp.stage import AUTH, LMTP_AUTH
 from mailrider.smtp.transaction import NO_PROBE, PROBE_DATA, PROBE_RCPT, Order, Transaction
 from mailrider.smtp.trouble import Trouble
 from mailrider.smtp.xforward import forward_client
@@ -237,7 +238,7 @@ class _Play:
         mechanism = choose_mechanism(offered.auth, Rules(), Identity(user, Secret(password), host=HOST))
         assert not isinstance(mechanism, NoMechanism)
         soft_bounce = self.is_set("smtp_sasl_auth_soft_bounce", "yes")
-        terms = LoginTerms(PEER, self.lmtp, soft_bounce, self.awaits_quit)
+        terms = LoginTerms(PEER, LMTP_AUTH if self.lmtp else AUTH, soft_bounce, self.awaits_quit)
         self.login = Login(mechanism, mechanism.begin(), terms, self.warnings.append)
         self.driver.run(self.login.run(self.driver.wire))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from mailrider.smtp.authentication import (
 )
 from mailrider.smtp.refusal import Refusal
 from mailrider.smtp.reply import Reply, ReplyParser
+from mailrider.smtp.stage import AUTH, AUTH_AFTER_DENIAL, LMTP_AUTH, Stage
 from mailrider.smtp.trouble import Trouble
 
 from .driver import Driver, octet_by_octet
@@ -53,7 +55,7 @@ class Parrot:
 class Talk:
     """A login and the server's side of it."""
 
-    def __init__(self, initial: bytes | None = None, **terms: bool) -> None:
+    def __init__(self, initial: bytes | None = None, **terms: Any) -> None:
         self.parrot = Parrot()
         self.warnings: list[str] = []
         self.login = Login(self.parrot, initial, LoginTerms(PEER, **terms), self.warnings.append)
@@ -171,15 +173,29 @@ def test_a_challenge_of_several_lines_is_garbage() -> None:
     assert Talk().say("334-" + b64("one"), "334 " + b64("two"), "501 ok").refusal.text == CANNOT + BAD_PROTOCOL
 
 
-@pytest.mark.parametrize("lmtp", [False, True])
+def test_a_refusal_of_several_lines_shows_where_they_end() -> None:
+    talk = Talk().say("535-5.7.8 first line", "535 5.7.8 second line")
+    assert talk.refusal.text == f"SASL authentication failed; server {PEER} said: 535-5.7.8 first line?535 5.7.8 second line"
+
+
+@pytest.mark.parametrize(
+    ("stage", "doing"),
+    [
+        (AUTH, "performing the EHLO handshake"),
+        (LMTP_AUTH, "performing the LHLO handshake"),
+        (AUTH_AFTER_DENIAL, "receiving the STARTTLS response"),
+    ],
+)
 @pytest.mark.parametrize("cause", [ConnectionLost("x"), TimedOut("x")])
-def test_a_conversation_that_breaks_is_told_as_the_greeting_is(lmtp: bool, cause: ConnectionLost | TimedOut) -> None:
-    talk = Talk(lmtp=lmtp)
+def test_a_conversation_that_breaks_is_told_as_what_was_before_it(
+    stage: Stage, doing: str, cause: ConnectionLost | TimedOut
+) -> None:
+    talk = Talk(stage=stage)
     talk.driver.break_off(cause)
     result = talk.login.result
     assert isinstance(result, Trouble)
     assert result.cause is cause
-    assert result.stage.doing == f"performing the {'LHLO' if lmtp else 'EHLO'} handshake"
+    assert result.stage.doing == doing
     assert "QUIT" not in talk.written
 
 

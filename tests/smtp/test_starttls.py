@@ -9,9 +9,10 @@ import pytest
 
 from mailrider.errors import ConnectionLost, TimedOut, TlsTrouble, WireTrouble
 from mailrider.smtp.capabilities import Capabilities
-from mailrider.smtp.handshake import Opening, Terms
+from mailrider.smtp.handshake import DELAY_DOTCRLF, Opening, Terms
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import Reply, ReplyParser
+from mailrider.smtp.stage import AUTH, AUTH_AFTER_DENIAL, LMTP_AUTH
 from mailrider.smtp.starttls import TlsTurn, TlsWish
 from mailrider.smtp.wire import ENCRYPT, Want, Wire
 
@@ -105,6 +106,25 @@ def test_starttls_is_refused(reply: str, status: str) -> None:
     assert done.opening.result.status == status
     assert f"TLS is required, but host {PEER} refused to start TLS: " in done.opening.result.text
     assert done.said[-1] == "QUIT"
+
+
+def test_what_a_login_counts_as() -> None:
+    assert talk(MAY, "220 mx\r\n", OFFER, "454 no\r\n").opening.login_stage is AUTH_AFTER_DENIAL
+    assert talk(MAY, "220 mx\r\n", OFFER, "220 go\r\n", OFFER).opening.login_stage is AUTH
+    assert talk(NONE, "220 mx\r\n", OFFER).opening.login_stage is AUTH
+    assert Talk(TlsTurn(NONE), lmtp=True).hear("220 mx\r\n", OFFER).opening.login_stage is LMTP_AUTH
+
+
+def test_workarounds_end_where_tls_begins() -> None:
+    def left(turn: TlsTurn, *replies: str) -> tuple[str, ...]:
+        opening = Talk(turn, pix_workarounds=lambda: (DELAY_DOTCRLF,)).hear("220 ****\r\n", OFFER, *replies).opening
+        assert isinstance(opening.result, Capabilities)
+        return opening.pix_workarounds
+
+    assert left(TlsTurn(MAY), "220 go\r\n", "250 mx\r\n") == ()
+    assert left(TlsTurn(MAY), "454 no\r\n") == (DELAY_DOTCRLF,)
+    assert left(TlsTurn(NONE)) == (DELAY_DOTCRLF,)
+    assert left(TlsTurn(MUST, wrapper=True)) == (DELAY_DOTCRLF,)
 
 
 @pytest.mark.parametrize(

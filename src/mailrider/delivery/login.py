@@ -27,7 +27,13 @@ from mailrider.sasl.choice import NoMechanism, choose_mechanism
 from mailrider.sasl.mechanism import ChannelBinding, Identity, Mechanism
 from mailrider.sasl.scram import PLUS
 from mailrider.sasl.secret import Secret
-from mailrider.smtp.authentication import Login, LoginTerms, cannot_authenticate, no_mechanism_offered
+from mailrider.smtp.authentication import (
+    Login,
+    LoginTerms,
+    cannot_authenticate,
+    no_mechanism_offered,
+    words_of_refusal,
+)
 from mailrider.smtp.handshake import take_leave
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import Reply
@@ -187,7 +193,7 @@ class _Attempt:
                 self.warn(mechanism.warning)
             return self._cannot(mechanism.failure)
         profile, connection = session.profile, session.connection
-        terms = LoginTerms(session.peer, profile.lmtp, policy.soft_bounce, profile.await_quit, may_try_another)
+        terms = LoginTerms(session.peer, session.login_stage, policy.soft_bounce, profile.await_quit, may_try_another)
         login = Login(mechanism, initial, terms, self.warn)
         await connection.run(login.run(connection.wire))
         result = login.result
@@ -206,7 +212,7 @@ class _Attempt:
         if credential.token_file and self._policy.tokens is not None:
             self._policy.tokens.distrust(credential.token_file)  # a new token may do, so the login is not hopeless
         elif self._policy.failed is not None:
-            failed = FailedLogin(reply.status, reply.text)
+            failed = FailedLogin(reply.status, words_of_refusal(reply))
             self._policy.failed.remember(self._session.server.host, credential.user, credential.secret, failed)
 
     def _cannot(self, reason: str) -> Failure:

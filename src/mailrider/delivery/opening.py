@@ -102,6 +102,7 @@ async def open_session(
     except BaseException:
         connection.close()  # cancelled: nobody waits for this session any more
         raise
+    session.login_stage = opening.login_stage
     session.delays_dot = DELAY_DOTCRLF in opening.pix_workarounds
     if turn is not None and opening.encrypted:
         session.tls, session.channel = turn.facts, turn.channel

@@ -25,6 +25,7 @@ from mailrider.net.connection import Connection
 from mailrider.smtp.capabilities import Capabilities
 from mailrider.smtp.refusal import Refusal, Scope
 from mailrider.smtp.reply import GarbageLine, LineCut, LineReplaced, Note
+from mailrider.smtp.stage import AUTH, Stage
 from mailrider.smtp.trouble import Trouble
 from mailrider.tls.channel import BrokenChannel, Channel
 from mailrider.trust.decision import NO_TLS
@@ -36,8 +37,9 @@ class Session:
 
     `uses` counts the messages that it was given, `kept_for` the cache keys under which it lies while idle.  `delays_dot`:
     the final dot is sent after a pause (`smtp_pix_workarounds`).  `bdat_proved`: the server has taken BDAT before.
-    `login` is the identity of the credential that we logged in with, None where we did not.  `tls` is what TLS has shown, None
-    in clear text; `channel` is the TLS connection itself, for channel bindings; `policy` is under which it was opened.
+    `login` is the identity of the credential that we logged in with, None where we did not; `login_stage` is as what a login
+    counts.  `tls` is what TLS has shown, None in clear text; `channel` is the TLS connection itself, for channel bindings;
+    `policy` is under which it was opened.
     `admitted`: the server has told what it can.  `transcript` is kept where the postmaster may want it.
     `own_address` is from where we came, where TLS had a say.
     `may_fall_back`: mail that is caught in trouble here may be sent in clear; `falls_back`: some was caught.
@@ -45,8 +47,8 @@ class Session:
 
     __slots__ = (
         "admitted", "bdat_proved", "channel", "connection", "delays_dot", "falls_back", "is_best_exchanger", "kept_for",
-        "login", "may_fall_back", "observer", "offered", "opened_seconds", "own_address", "peer", "policy", "profile",
-        "queue_id", "relay", "server", "strictness", "tls", "transcript", "uses",
+        "login", "login_stage", "may_fall_back", "observer", "offered", "opened_seconds", "own_address", "peer", "policy",
+        "profile", "queue_id", "relay", "server", "strictness", "tls", "transcript", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +68,7 @@ class Session:
         self.admitted = False
         self.bdat_proved = False
         self.login: Hashable | None = None
+        self.login_stage: Stage = AUTH
         self.tls: TlsFacts | None = None
         self.channel: Channel | BrokenChannel | None = None
         self.policy: Policy = NO_TLS

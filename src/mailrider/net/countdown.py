@@ -58,6 +58,9 @@ class Countdown:
 
     def _restart(self, stage: Stage | None) -> None:
         now, patience = self._now_seconds(), self._patience
+        if stage is None and patience.lasts(self._stage):
+            self.deadline_seconds = self._rest_until_seconds  # nothing is waited for; what follows has what is left
+            return
         if patience.per_request and patience.goes_on(self._stage, stage):
             deadline = patience.after_arrival(stage, now, self._began_seconds, self.deadline_seconds)
         else:

@@ -11,19 +11,37 @@ both as in smtp(8).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mailrider.net.deadline import NO_DEADLINE
-from mailrider.smtp.stage import AUTH, BDAT, DOT, EHLO, GREETING, HELO, LHLO, LMTP_AUTH, Stage, TimeLimits
+from mailrider.smtp.stage import (
+    AUTH,
+    AUTH_AFTER_DENIAL,
+    BDAT,
+    DOT,
+    EHLO,
+    GREETING,
+    HELO,
+    LHLO,
+    LMTP_AUTH,
+    STARTTLS,
+    Stage,
+    TimeLimits,
+)
 
 PATIENCE = 10
 """How many time limits one reply may take, however slowly it drips.  smtp(8) would wait for its watchdog (five hours)."""
 
 
-AFTER_GREETING = frozenset((EHLO, HELO, LHLO, AUTH, LMTP_AUTH))
-"""The stages that go on with the limit of the greeting."""
+_AFTER_GREETING = frozenset((EHLO, HELO, LHLO, AUTH, LMTP_AUTH))
+_OPENING = _AFTER_GREETING | {GREETING}
+_DENIED = frozenset((STARTTLS, AUTH_AFTER_DENIAL))
 
-OPENING = AFTER_GREETING | {GREETING}
+GOING_ON: Mapping[Stage, frozenset[Stage]] = dict.fromkeys(_AFTER_GREETING, _OPENING) | {AUTH_AFTER_DENIAL: _DENIED}
+"""The stages that go on with the limit of one before, and which these are."""
+
+_LIMITS_THAT_LAST = _OPENING | _DENIED
 
 DOUBT = 2
 """How many times as long a server is waited for that may have taken the message before and was not heard."""
@@ -50,7 +68,11 @@ class Patience:
 
     def goes_on(self, before: Stage | None, stage: Stage | None) -> bool:
         """Whether what is waited for now has what is left of the time that was given to what was waited for before."""
-        return self.per_request and stage in AFTER_GREETING and before in OPENING
+        return stage is not None and self.per_request and before in GOING_ON.get(stage, frozenset())
+
+    def lasts(self, before: Stage | None) -> bool:
+        """Whether that time goes on while nothing is waited for: between EHLO and AUTH, say."""
+        return self.per_request and before in _LIMITS_THAT_LAST
 
     def after_arrival(self, stage: Stage | None, now: float, began: float, deadline: float) -> float:
         """Some octets of a reply have come, but not its end."""

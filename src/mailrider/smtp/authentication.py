@@ -27,7 +27,7 @@ from mailrider.errors import WireTrouble
 from mailrider.model import status as status_code
 from mailrider.smtp.refusal import Refusal, Scope, refuse
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.stage import AUTH, LMTP_AUTH, QUIT, Stage
+from mailrider.smtp.stage import AUTH, QUIT, Stage
 from mailrider.smtp.trouble import Trouble
 from mailrider.smtp.wire import AWAIT_REPLY, Script, Wire
 
@@ -65,14 +65,14 @@ class Speaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoginTerms:
-    """How one login is made: `peer` is `H[A]`; `soft_bounce` is `smtp_sasl_auth_soft_bounce`.
+    """How one login is made: `peer` is `H[A]`; `stage` is one of `LOGIN_STAGES`; `soft_bounce` is `smtp_sasl_auth_soft_bounce`.
 
     `may_try_another`: where the server does not understand the exchange, which is not the same as a wrong password, there is
     another mechanism to be tried in the same conversation.
     """
 
     peer: str
-    lmtp: bool = False
+    stage: Stage = AUTH
     soft_bounce: bool = True
     await_quit: bool = False
     may_try_another: bool = False
@@ -111,7 +111,7 @@ class Login:
         self._initial = initial
         self._terms = terms
         self._warn = warn
-        self._stage: Stage = LMTP_AUTH if terms.lmtp else AUTH
+        self._stage = terms.stage
         self.result: Reply | Refusal | Trouble | None = None
         self.goes_on = False
 
@@ -195,7 +195,7 @@ class Login:
             return reply
         soften = self._terms.soft_bounce and reply.code // 100 == 5
         status = status_code.soften(reply.status) if soften else None
-        text = f"SASL authentication failed; server {self._terms.peer} said: {reply.text}"
+        text = f"SASL authentication failed; server {self._terms.peer} said: {words_of_refusal(reply)}"
         return refuse(Scope.SITE, reply, text, status=status)
 
     def _reply(self) -> Script[Reply]:
@@ -207,6 +207,11 @@ class Login:
 def _is_not_understood(refusal: Refusal) -> bool:
     """The server refused for good, and not because of who we are or what our password is (RFC 4954 §4, §6)."""
     return refusal.reply is not None and refusal.reply.code in NOT_UNDERSTOOD
+
+
+def words_of_refusal(reply: Reply) -> str:
+    """How a login that the server has refused is told: here smtp(8) shows the end of a line, and nowhere else."""
+    return "?".join(reply.lines)
 
 
 def cannot_authenticate(peer: str, reason: str) -> str:

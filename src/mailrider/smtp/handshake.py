@@ -21,7 +21,7 @@ from mailrider.smtp import commands
 from mailrider.smtp.capabilities import Capabilities, parse_capabilities
 from mailrider.smtp.refusal import Refusal, Scope, refuse_to_talk
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.stage import EHLO, GREETING, HELO, LHLO, QUIT, STARTTLS, Stage
+from mailrider.smtp.stage import AUTH, AUTH_AFTER_DENIAL, EHLO, GREETING, HELO, LHLO, LMTP_AUTH, QUIT, STARTTLS, Stage
 from mailrider.smtp.starttls import (
     NO_TLS,
     TlsTurn,
@@ -110,6 +110,13 @@ class Opening:
         """Let TLS come into it.  To be said before `run`."""
         self._terms = replace(self._terms, tls=turn)
 
+    @property
+    def login_stage(self) -> Stage:
+        """As what a login counts that follows."""
+        if self._stage is STARTTLS and not self.encrypted:
+            return AUTH_AFTER_DENIAL
+        return LMTP_AUTH if self._terms.lmtp else AUTH
+
     def run(self, wire: Wire) -> Script[None]:
         """From the greeting to the capabilities.  Never raises."""
         try:
@@ -163,6 +170,7 @@ class Opening:
             wire.send(STARTTLS, b"STARTTLS\r\n")
             reply = yield from self._reply(STARTTLS)
             if reply.code // 100 == 2:
+                self.pix_workarounds = ()  # what was in the way of the greeting does not see what is said from here on
                 refusal = yield from self._begin_tls(wire)
                 return refusal if refusal is not None else (yield from self._ask_what_it_can(wire, []))
             if terms.tls.wish is TlsWish.REQUIRED:

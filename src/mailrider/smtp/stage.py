@@ -26,9 +26,13 @@ EHLO = Stage("EHLO", "performing the EHLO handshake", "smtp_helo_timeout")
 HELO = Stage("HELO", "performing the HELO handshake", "smtp_helo_timeout")
 LHLO = Stage("LHLO", "performing the LHLO handshake", "smtp_helo_timeout")
 STARTTLS = Stage("STARTTLS", "receiving the STARTTLS response", "smtp_starttls_timeout")
-# smtp(8) has no words of its own for these two, nor time limits.
+# smtp(8) has no words of its own for these, nor time limits: what was last said before counts.
 AUTH = Stage("AUTH", EHLO.doing, "smtp_helo_timeout", "AUTH command")
 LMTP_AUTH = Stage("AUTH", LHLO.doing, "smtp_helo_timeout", "AUTH command")
+AUTH_AFTER_DENIAL = Stage("AUTH", STARTTLS.doing, "smtp_starttls_timeout", "AUTH command")
+LOGIN_STAGES = frozenset((AUTH, LMTP_AUTH, AUTH_AFTER_DENIAL))
+"""A login: after EHLO, after LHLO, and after a STARTTLS that was denied."""
+
 XFORWARD_NAME = Stage(
     "XFORWARD", "sending XFORWARD name/address", "smtp_xforward_timeout", "XFORWARD name/address command"
 )
@@ -57,8 +61,8 @@ PROBE = Stage("RSET", "sending RSET probe", "smtp_rset_timeout", "RSET probe")
 QUIT = Stage("QUIT", "sending QUIT", "smtp_quit_timeout", "QUIT command")
 
 STAGES = (
-    GREETING, EHLO, HELO, LHLO, STARTTLS, AUTH, LMTP_AUTH, XFORWARD_NAME, XFORWARD_HELO, MAIL, RCPT, DATA, CONTENT,
-    DOT, CHUNK, BDAT, RSET, PROBE, QUIT,
+    GREETING, EHLO, HELO, LHLO, STARTTLS, AUTH, LMTP_AUTH, AUTH_AFTER_DENIAL, XFORWARD_NAME, XFORWARD_HELO, MAIL, RCPT,
+    DATA, CONTENT, DOT, CHUNK, BDAT, RSET, PROBE, QUIT,
 )  # fmt: skip
 
 TimeLimits = Mapping[Stage, float]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mailrider.smtp.reply import Reply
-from mailrider.smtp.stage import AUTH, BDAT, CHUNK, LMTP_AUTH, Stage
+from mailrider.smtp.stage import BDAT, CHUNK, LOGIN_STAGES, Stage
 from mailrider.smtp.wire import Command, Wire
 
 SECRET = b"***"
@@ -68,7 +68,7 @@ class TellingWire(Wire):
     def _tell(self, stage: Stage, line: bytes) -> None:
         if stage is CHUNK or stage is BDAT:
             line = line.partition(b"\r\n")[0]  # content may come behind it
-        elif stage is AUTH or stage is LMTP_AUTH:
+        elif stage in LOGIN_STAGES:
             line = _hide_secret(line)
         self._dialogue.command(line.removesuffix(b"\r\n"))
 
