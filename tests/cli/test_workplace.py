@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailrider.cli.workplace import open_log, open_outlet
+from mailrider.cli.workplace import open_log, open_outlet, reopen_log
 from mailrider.events import RecipientSettled
 from mailrider.machine import read_settings
 from mailrider.model.outcome import Outcome, Status
@@ -55,3 +55,22 @@ def test_the_log_of_a_service_has_its_own_tag(tmp_path: Path) -> None:
     open_log(settings, outlet)(RecipientSettled(request, envelope.recipients[0], Outcome(Status.SENT, "2.0.0", "250 ok")))
     outlet.flush()
     assert " postfix/slow/smtp[" in (tmp_path / "log").read_text()
+
+
+def test_a_log_that_cannot_be_opened_anew_says_so_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    settings = make(maillog_file=str(tmp_path / "logs" / "log"))
+    outlet = open_outlet(settings)
+    log = open_log(settings, outlet)
+    (tmp_path / "logs").rename(tmp_path / "moved")
+    reopen_log(outlet, log)
+    outlet.flush()
+    (line,) = (tmp_path / "moved" / "log").read_text().splitlines()
+    assert " mail postfix/master[" in line
+    assert line.endswith(f"maillog_file = {tmp_path}/logs/log: No such file or directory: the log goes on where it was")
+    assert "]: warning: " in line
+    (tmp_path / "logs").mkdir()
+    reopen_log(outlet, log)
+    log.tell("here")
+    outlet.flush()
+    assert (tmp_path / "logs" / "log").read_text().endswith(": here\n")

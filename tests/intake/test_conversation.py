@@ -262,20 +262,40 @@ def test_a_client_that_goes_leaves_nothing_behind() -> None:
     talk.envelope()
     talk.say("DATA")
     talk.feed(TEXT)
-    assert talk.conversation.lose() == "DATA"
+    talk.conversation.lose()
+    octets = len(TEXT) - 2  # its last line end may belong to the end of the message
+    assert talk.door.told[-1] == f"lost connection after DATA ({octets} bytes) from localhost[127.0.0.1]"
     assert len(talk.door.dropped) == 1
     assert talk.feed(b".\r\n") == []
 
 
-def test_where_a_client_was_lost() -> None:
+def test_why_and_where_a_session_ended_before_its_time() -> None:
+    def told(talk: Talk) -> str:
+        return talk.door.told[-1].removesuffix(" from localhost[127.0.0.1]")
+
     talk = Talk()
-    assert talk.conversation.lose() == "CONNECT"
+    talk.conversation.lose()
+    assert told(talk) == "lost connection after CONNECT"
     talk = Talk()
     talk.say("EHLO me", "FROB")
-    assert talk.conversation.lose() == "UNKNOWN"
+    talk.conversation.lose()
+    assert told(talk) == "lost connection after UNKNOWN"
+    talk = Talk()
+    talk.envelope()
+    talk.conversation.time_out()
+    assert told(talk) == "timeout after RCPT"
+    talk = Talk()
+    talk.envelope()
+    talk.feed(b"BDAT 20\r\n1234567")
+    talk.conversation.time_out()
+    assert told(talk) == "timeout after BDAT (7 bytes)"
+    talk = Talk(TERMS._replace(hard_error_limit=2, soft_error_limit=2))
+    talk.say("FROB", "FROB", "FROB")
+    assert told(talk) == "too many errors after UNKNOWN"
     talk = Talk(verdict=None)
     talk.send(TEXT)
-    assert talk.conversation.lose() == "END-OF-MESSAGE"
+    talk.conversation.lose()
+    assert told(talk) == "lost connection after END-OF-MESSAGE"
     talk.conversation.settle(Verdict("4jY"))
     assert talk.door.replies[-1].startswith("354"), "nobody is there to hear it"
 

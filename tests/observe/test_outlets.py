@@ -31,21 +31,33 @@ def test_after_rotation_lines_go_into_a_new_file(tmp_path: Path) -> None:
     log = LogFile(str(path))
     log.write("one")
     path.rename(tmp_path / "log.1")
-    log.reopen()
+    assert log.reopen() == ""
     log.write("two")
     log.flush()
     assert ((tmp_path / "log.1").read_text(), path.read_text()) == ("one\n", "two\n")
 
 
-def test_where_the_new_file_cannot_be_opened_the_old_one_hears_of_it(tmp_path: Path) -> None:
+def test_where_the_new_file_cannot_be_opened_the_old_one_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     log = LogFile(str(folder / "log"))
     (folder / "log").rename(tmp_path / "moved")
     folder.rmdir()
-    log.reopen()
+    assert log.reopen() == f"maillog_file = {folder}/log: No such file or directory"
+    log.write("on")
     log.flush()
-    assert (tmp_path / "moved").read_text() == f"warning: maillog_file = {folder}/log: No such file or directory\n"
+    assert (tmp_path / "moved").read_text() == "on\n"
+
+
+def test_a_folder_in_which_no_new_file_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = LogFile(str(tmp_path / "log"))
+    assert log.find_doubts() == []
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(asked.append((path, mode))))
+    (doubt,) = log.find_doubts()
+    assert asked == [(str(tmp_path), os.W_OK | os.X_OK)]
+    assert doubt.startswith(f"maillog_file = {tmp_path}/log: user {os.geteuid()} cannot make files in {tmp_path}, ")
+    assert LogFile("/dev/null").find_doubts() == []  # it will not be moved
 
 
 @pytest.mark.parametrize("name", ["", "nowhere/log"])

@@ -65,6 +65,8 @@ def run_serve(directory: Path | None, overrides: Sequence[str], verbose: int, wo
         doors = Intake(settings, log.tell_of_client)  # while there are rights to the ports and the private keys
         drop(owner)
         _warn(log, find_tls_doubts(settings))  # by now as whoever will want the files
+        if isinstance(outlet, LogFile):
+            _warn(log, outlet.find_doubts())
         look_seldom_for_garbage()
         return run_service(open_service(log, doors))
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mailrider.cli.systemd import notify_systemd, tell_reloading
 from mailrider.cli.tlsrpt_rounds import ReportRounds
-from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, tell_start
+from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, reopen_log, tell_start
 from mailrider.errors import MailriderError
 from mailrider.exit_codes import EX_SOFTWARE
 from mailrider.intake.configuration import Intake
@@ -66,7 +66,7 @@ class Single:
 
     async def _put_into_effect(self, node: Node) -> None:
         tell_reloading()
-        self._place.outlet.reopen()
+        reopen_log(self._place.outlet, self._log)
         try:
             settings = self._place.read()
             open_to_new = self._doors.prepare(settings)

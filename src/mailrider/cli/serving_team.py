@@ -24,7 +24,7 @@ from mailrider.cli.nursery import Event, Nursery
 from mailrider.cli.serving_worker import FAILED, HURRY, READY, RELOAD, RELOADED, REOPEN, STOP
 from mailrider.cli.systemd import notify_systemd, tell_reloading
 from mailrider.cli.tlsrpt_rounds import ReportRounds
-from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, tell_start
+from mailrider.cli.workplace import CLOSING_SECONDS, Workplace, reopen_log, tell_start
 from mailrider.errors import MailriderError, WrongConfiguration
 from mailrider.exit_codes import EX_SOFTWARE
 from mailrider.intake.configuration import Intake
@@ -203,7 +203,7 @@ class Team:
 
     async def _put_into_effect(self) -> None:
         tell_reloading()
-        self._place.outlet.reopen()
+        reopen_log(self._place.outlet, self._log)
         self._reasons = []
         try:
             settings = self._place.read()

@@ -13,7 +13,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-from mailrider.cli.workplace import Workplace, open_log, run_service
+from mailrider.cli.workplace import Workplace, open_log, reopen_log, run_service
 from mailrider.errors import MailriderError
 from mailrider.exit_codes import EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL
 from mailrider.machine import SystemClock
@@ -104,14 +104,14 @@ class Worker:
             case ["hurry"]:
                 self._node.hurry()
             case ["reopen"]:
-                self._place.outlet.reopen()
+                reopen_log(self._place.outlet, self._log)
             case ["reload"]:
                 self._reloading = asyncio.get_running_loop().create_task(self._reload(self._reloading))
 
     async def _reload(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
-        self._place.outlet.reopen()
+        reopen_log(self._place.outlet, self._log)
         reason = ""
         try:
             await self._node.reload(self._place.read())

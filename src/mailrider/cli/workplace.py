@@ -81,6 +81,12 @@ def open_log(settings: Settings, outlet: Outlet) -> NodeLog:
     )
 
 
+def reopen_log(outlet: Outlet, log: NodeLog) -> None:
+    """The log may have been rotated."""
+    if trouble := outlet.reopen():
+        log.tell(f"warning: {trouble}: the log goes on where it was")
+
+
 def tell_start(log: NodeLog, settings: Settings, doors: Intake, workers: int = 1) -> None:
     """The node is ready."""
     where = ", ".join(doors.places) or "no listener"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from mailrider.errors import MailriderError
 from mailrider.intake.conversation import Conversation
 from mailrider.intake.dates import date_now
-from mailrider.intake.history import LOST, TIMEOUT, History
+from mailrider.intake.history import History
 from mailrider.intake.keeping import Keeping
 from mailrider.intake.names import PeerNames
 from mailrider.intake.passwords import Passwords
@@ -155,9 +155,7 @@ class SmtpDoor(asyncio.Protocol):
         if conversation is None:
             return
         if not self._closing_seconds:
-            self._facilities.tell(f"lost connection after {conversation.lose()} from {self._shown}")
-            if conversation.history is not None:
-                conversation.history.reason = LOST
+            conversation.lose()
         if conversation.history is not None:
             conversation.history.end()
         self._facilities.tell(f"disconnect from {self._shown}{conversation.tally.tell()}")
@@ -208,9 +206,7 @@ class SmtpDoor(asyncio.Protocol):
             and "disk" not in self._reasons
             and now_seconds > self._heard_seconds + self._facilities.terms.timeout_seconds
         ):
-            if self._conversation.history is not None:
-                self._conversation.history.reason = TIMEOUT
-            self._conversation.end(f"421 4.4.2 {self._facilities.terms.host_name} Error: timeout exceeded")
+            self._conversation.time_out()
 
     def shut(self) -> None:
         """The node stops: a message that has come to its end is kept first, all others are the client's again."""

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from mailrider.intake import extensions, login
 from mailrider.intake.envelope import Transaction
 from mailrider.intake.heading import Heading
-from mailrider.intake.history import ERROR_LIMIT, History
+from mailrider.intake.history import ERROR_LIMIT, LOST, TIMEOUT, History
 from mailrider.intake.message import IncomingMessage, Limits, Sink
 from mailrider.intake.syntax import Wrong
 from mailrider.intake.tally import Tally
@@ -107,16 +107,33 @@ class Exchange(ABC):
         self._drop_message()
         self._hang_up(reply)
 
-    def lose(self) -> str:
-        """The client has gone; what it was at, for the log."""
+    def time_out(self) -> None:
+        """The client has been silent for too long."""
+        self._break_off(TIMEOUT)
+        self.end(f"421 4.4.2 {self._terms.host_name} Error: timeout exceeded")
+
+    def lose(self) -> None:
+        """The client has gone."""
+        self._break_off(LOST)
         self._note_unfinished()
-        was_busy = self.is_busy
         self._mode = Mode.OVER
         message, self._message = self._message, None
         if message is not None and not message.refusal:
             message.refuse("lost")
         self._input = b""
-        return "END-OF-MESSAGE" if message is not None and was_busy else self._last_verb
+
+    def _break_off(self, reason: str) -> None:
+        """The session ends before its time: the log says so, in the words that watchers of logs know."""
+        self._door.tell(f"{reason} after {self._where()} from {self._client.shown}")
+        if self.history is not None:
+            self.history.reason = reason
+
+    def _where(self) -> str:
+        """What the client is at."""
+        message = self._message
+        if message is None:
+            return self._last_verb
+        return "END-OF-MESSAGE" if self.is_busy else f"{self._last_verb} ({message.size_octets} bytes)"
 
     def _note_unfinished(self) -> None:
         if self._mode in _UNFINISHED:
@@ -325,8 +342,7 @@ class Exchange(ABC):
             self._reply(reply)
 
     def _give_up(self) -> None:
-        if self.history is not None:
-            self.history.reason = ERROR_LIMIT
+        self._break_off(ERROR_LIMIT)
         self._drop_message()
         self._hang_up(f"421 4.7.0 {self._terms.host_name} Error: too many errors")
 

@@ -33,9 +33,12 @@ class Sink(NamedTuple):
 
 
 class IncomingMessage:
-    """`chunked`: it comes by BDAT.  `refusal` is the reply that it has earned, empty while all is well."""
+    """`chunked`: it comes by BDAT.  `refusal` is the reply that it has earned, empty while all is well.
 
-    __slots__ = ("_chunks", "_dotted", "_gathered", "_has_begun", "_limits", "_sink", "_size", "message_id", "refusal")
+    `size_octets`: what has come of it.
+    """
+
+    __slots__ = ("_chunks", "_dotted", "_gathered", "_has_begun", "_limits", "_sink", "message_id", "refusal", "size_octets")
 
     def __init__(self, limits: Limits, sink: Sink, *, chunked: bool) -> None:
         self._limits = limits
@@ -44,7 +47,7 @@ class IncomingMessage:
         self._chunks = ChunkedText() if chunked else None
         self._gathered = bytearray()
         self._has_begun = False
-        self._size = 0
+        self.size_octets = 0
         self.refusal = ""
         self.message_id = ""
 
@@ -84,8 +87,8 @@ class IncomingMessage:
     def _take(self, text: bytes) -> None:
         if self.refusal or not text:
             return
-        self._size += len(text)
-        if self._limits.size_octets and self._size > self._limits.size_octets:
+        self.size_octets += len(text)
+        if self._limits.size_octets and self.size_octets > self._limits.size_octets:
             self.refuse(TOO_LARGE)
         elif self._has_begun:
             self._sink.add(text)

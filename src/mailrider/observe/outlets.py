@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from typing import Protocol
 
@@ -39,8 +40,8 @@ class Outlet(Protocol):
     def flush(self) -> None:
         """Write what has come together."""
 
-    def reopen(self) -> None:
-        """The file may have been moved away."""
+    def reopen(self) -> str:
+        """The file may have been moved away.  Where no new one can be opened, why: the old one goes on then."""
 
 
 class StandardError:
@@ -51,16 +52,15 @@ class StandardError:
         self.write: Callable[[str], None] = self._lines.write
         self.flush: Callable[[], None] = self._lines.flush
 
-    def reopen(self) -> None:
+    def reopen(self) -> str:
         """It stays what it is."""
+        return ""
 
 
 class LogFile:
     """A file that lines are added to (`maillog_file`); made where it is missing.  Raises `WrongConfiguration`.
 
     A pipe that nobody reads is refused, and one that is full waits as `observe.lines` says.
-
-    Known fault: where it cannot be opened anew after rotation the lines go on into the old file.
     """
 
     def __init__(self, path: str) -> None:
@@ -89,16 +89,26 @@ class LogFile:
         except OSError:
             return  # a device, or not ours: it is open, and that will do until it is rotated
 
-    def reopen(self) -> None:
+    def reopen(self) -> str:
         """Open it by its name again."""
         try:
             descriptor = self._open()
         except WrongConfiguration as trouble:
-            self._lines.write(f"warning: {trouble}")
-            return
+            return str(trouble)
         self._lines.flush()
         os.dup2(descriptor, self._descriptor)
         os.close(descriptor)
+        return ""
+
+    def find_doubts(self) -> list[str]:
+        """What will be in the way when it is moved away, for who this process is now."""
+        folder = os.path.dirname(self._path) or "."
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode) or os.access(folder, os.W_OK | os.X_OK):
+            return []
+        return [
+            f"maillog_file = {self._path}: user {os.geteuid()} cannot make files in {folder}, so who rotates the log must make "
+            "the new one for this user (logrotate: create, with this owner) or use copytruncate"
+        ]
 
 
 class Syslog:
@@ -132,8 +142,9 @@ class Syslog:
     def flush(self) -> None:
         """Nothing is kept back."""
 
-    def reopen(self) -> None:
+    def reopen(self) -> str:
         """Connect anew with the next line."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+        return ""
