@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -134,32 +134,6 @@ def has_mailboxes(settings: Settings) -> bool:
     """Whether mail for `mydestination` goes anywhere: local(8), the default, is Postfix's, and a node has nothing like it."""
     name = settings.local_transport.partition(":")[0]
     return name != LOCAL or find_protocol(settings, name) is not None
-
-
-def find_doubts(settings: Settings) -> list[str]:
-    """What the settings of a node may not have been meant to say."""
-    return [*_doubt_mailboxes(settings), *_doubt_services(settings)]
-
-
-def _doubt_services(settings: Settings) -> Iterator[str]:
-    """Services that mail goes to and master.cf does not have; whoever writes one to add a service may think of no others."""
-    wanted = {"default_transport": settings.default_transport}
-    if settings.relay_domains:
-        wanted["relay_transport"] = settings.relay_transport
-    for parameter, value in wanted.items():
-        service = value.partition(":")[0]
-        if service not in INTERNAL_SERVICES and find_protocol(settings, service) is None:
-            remedy = f"add a line: {service} unix - - n - - smtp" if settings.services.services else "name smtp, relay or lmtp"
-            yield f"{parameter} = {value}: there is no such delivery agent, and mail waits that goes there; {remedy}"
-
-
-def _doubt_mailboxes(settings: Settings) -> list[str]:
-    if not settings.mydestination or has_mailboxes(settings):
-        return []
-    return [
-        f"this node has no mailboxes: mail for mydestination ({', '.join(settings.mydestination)}) goes back to its senders."
-        " Leave mydestination empty to send it where DNS says, or set local_transport, to lmtp:unix:/path for example"
-    ]
 
 
 def find_fixed(before: Settings, now: Settings) -> list[str]:

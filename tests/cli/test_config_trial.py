@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from mailrider.cli.config_trial import Trial, try_out
+from mailrider.cli.node_doubts import PASSED_OVER
 from mailrider.settings import HostFacts, load_settings
+from mailrider.settings.review import other_programs
 
 
 def attempt(directory: Path, main_cf: str, master_cf: str = "") -> Trial:
@@ -68,3 +70,27 @@ def test_agents_of_master_cf_are_tried_with_their_own_settings(tmp_path: Path) -
     trial = attempt(tmp_path, "", "relay unix - - n - - smtp -o smtp_header_checks=regexp:/nonexistent\n")
     (error,) = trial.errors
     assert error.startswith(f"{tmp_path}/master.cf, line 1: smtp_header_checks: regexp:/nonexistent: cannot read")
+
+
+NODE = "intake_smtp_listen = 127.0.0.1:2525\nmydestination =\n"
+
+
+def test_what_a_node_would_warn_of_is_told_of_the_settings_of_a_node_alone(tmp_path: Path) -> None:
+    lines = "default_transport = nosuch:\nalways_bcc = archive@here.example\nvirtual_alias_maps =\nsmtpd_tls_wrappermode = no\n"
+    lines += "content_filter = scan:[127.0.0.1]:10025\n"
+    assert attempt(tmp_path, "mydestination =\n" + lines) == Trial((), ())
+    assert attempt(tmp_path, NODE) == Trial((), ())
+    trial = attempt(tmp_path, NODE + lines)
+    assert not trial.errors
+    wrong, passed_over = trial.doubts
+    assert wrong.startswith("default_transport = nosuch:: there is no such delivery agent")
+    assert passed_over == "a node does nothing with always_bcc, content_filter: mail goes as if that were not set"
+
+
+def test_two_listeners_cannot_have_one_place(tmp_path: Path) -> None:
+    (error,) = attempt(tmp_path, NODE + "intake_lmtp_listen = unix:/run/m/lmtp, 127.0.0.1:2525\n").errors
+    assert error == f"{tmp_path}/main.cf, line 3: intake_lmtp_listen: 127.0.0.1:2525 is taken already by intake_smtp_listen"
+
+
+def test_what_a_node_passes_over_is_what_postfix_has_and_we_have_not() -> None:
+    assert set(PASSED_OVER) <= other_programs()

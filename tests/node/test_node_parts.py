@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailrider import node_parts
+from mailrider.cli.node_doubts import find_doubts
 from mailrider.dsn.report import Kind
 from mailrider.errors import WrongConfiguration
 from mailrider.machine import read_settings
@@ -114,13 +115,13 @@ def test_what_a_reload_cannot_change_is_told() -> None:
 @pytest.mark.parameter("local_transport", "mydestination")
 def test_a_node_has_no_mailboxes_unless_it_is_given_some() -> None:
     settings = make(mydestination="mail.here.example, here.example")
-    (doubt,) = node_parts.find_doubts(settings)
+    (doubt,) = find_doubts(settings)
     assert "mydestination (mail.here.example, here.example)" in doubt
     router = node_parts.make_router(settings, ignore)
     assert router.find("", "b@here.example") == Route("error", node_parts.NO_MAILBOXES, True)
-    assert node_parts.find_doubts(make(mydestination="")) == []
+    assert find_doubts(make(mydestination="")) == []
     given = make(mydestination="here.example", local_transport="lmtp:unix:/run/lmtp")
-    assert node_parts.find_doubts(given) == []
+    assert find_doubts(given) == []
     router = node_parts.make_router(given, ignore)
     assert router.find("", "b@here.example") == Route("lmtp", "unix:/run/lmtp", True)
 
@@ -183,7 +184,7 @@ def test_a_process_limit_of_master_cf_counts(tmp_path: Path) -> None:
 def test_a_master_cf_without_the_service_that_mail_goes_to_is_doubted(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("mydestination =\nrelay_domains = dest.example\n")
     (tmp_path / "master.cf").write_text("slow unix - - n - - smtp\n")
-    assert node_parts.find_doubts(read_settings(tmp_path)) == [
+    assert find_doubts(read_settings(tmp_path)) == [
         "default_transport = smtp: there is no such delivery agent, and mail waits that goes there;"
         " add a line: smtp unix - - n - - smtp",
         "relay_transport = relay: there is no such delivery agent, and mail waits that goes there;"
@@ -191,14 +192,14 @@ def test_a_master_cf_without_the_service_that_mail_goes_to_is_doubted(tmp_path: 
     ]
     (tmp_path / "master.cf").write_text("slow unix - - n - - smtp\nsmtp unix - - n - - smtp\n")
     (tmp_path / "main.cf").write_text("mydestination =\n")
-    assert node_parts.find_doubts(read_settings(tmp_path)) == []
+    assert find_doubts(read_settings(tmp_path)) == []
 
 
 def test_a_default_transport_that_nothing_stands_for_is_doubted() -> None:
-    (doubt,) = node_parts.find_doubts(make(mydestination="", default_transport="uucp:x"))
+    (doubt,) = find_doubts(make(mydestination="", default_transport="uucp:x"))
     assert doubt.startswith("default_transport = uucp:x: ")
     assert doubt.endswith("name smtp, relay or lmtp")
-    assert node_parts.find_doubts(make(mydestination="", default_transport="error:no")) == []
+    assert find_doubts(make(mydestination="", default_transport="error:no")) == []
 
 
 def test_without_a_master_cf_services_go_by_their_names() -> None:

@@ -116,4 +116,6 @@ def test_names_are_found(name: str, declared: str | None) -> None:
 
 def test_a_misspelling_is_recognised() -> None:
     assert Settings.find_similar("smtp_helo_timout") == "smtp_helo_timeout"
+    assert Settings.find_similar("smtpd_recipient_limt") == "smtpd_recipient_limit"
+    assert Settings.find_similar("intake_smtp_listn") == "intake_smtp_listen"
     assert Settings.find_similar("zzz") == ""

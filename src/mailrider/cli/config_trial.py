@@ -1,6 +1,7 @@
 """What `mailrider config check` finds by trying: what a start would open is opened, and let go.
 
-Tables and lists, bounce templates, certificates and keys, ciphers and protocols.  Nothing is listened at, nothing is
+Tables and lists, bounce templates, certificates and keys, ciphers and protocols; of a main.cf that says where a node listens,
+also what a node would warn of.  Nothing is listened at, nothing is
 connected to, and no server of a table is asked before there is a key to ask for.
 
 What keeps a command from starting is an error.  What only makes sessions fail, as smtp(8) would let them, is a doubt.
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from mailrider.cli.node_doubts import check_places, find_doubts, is_of_node
 from mailrider.cli.tls_trial import Warn, list_agents, try_tls
 from mailrider.delivery.profile import make_profile
 from mailrider.errors import MailriderError, WrongConfiguration, WrongUsage
@@ -76,6 +78,14 @@ def _steps(settings: Settings, warn: Warn) -> Iterator[tuple[Settings, str, Call
     yield settings, "", partial(make_router, settings, warn)
     yield settings, "bounce_template_file", partial(make_site, settings, warn)
     yield settings, "", partial(make_tls, settings)
+    if is_of_node(settings):
+        yield settings, "", partial(check_places, settings)
+        yield settings, "", partial(_tell_doubts, settings, warn)
+
+
+def _tell_doubts(settings: Settings, warn: Warn) -> None:
+    for doubt in find_doubts(settings):
+        warn(doubt)
 
 
 def _open_tables(settings: Settings, name: str, warn: Warn) -> None:

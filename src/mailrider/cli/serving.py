@@ -11,13 +11,14 @@ from pathlib import Path
 
 from mailrider.cli.early_loading import load_early
 from mailrider.cli.event_loop import look_seldom_for_garbage
+from mailrider.cli.node_doubts import find_doubts
 from mailrider.cli.privileges import Owner, drop, find_owner, make_folder
 from mailrider.cli.serving_single import Single
 from mailrider.cli.tls_trial import find_tls_doubts, list_agents
 from mailrider.cli.workplace import Service, Workplace, open_log, open_outlet, run_service
 from mailrider.intake.configuration import Intake
 from mailrider.machine import choose_configuration, read_settings
-from mailrider.node_parts import find_doubts, spool_folder
+from mailrider.node_parts import spool_folder
 from mailrider.observe.node_log import NodeLog
 from mailrider.observe.outlets import LogFile
 from mailrider.settings import Settings

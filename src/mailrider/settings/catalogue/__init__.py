@@ -85,4 +85,6 @@ class Catalogue(
         """The declared name that `name` is probably meant to be, or an empty text."""
         from difflib import get_close_matches
 
-        return next(iter(get_close_matches(name, cls.listed_names(), 1, SIMILARITY)), "")
+        unlisted = [one for one in cls.declared.values() if not (one.listed or one.family or one.obsolete)]
+        names = sorted({*cls.listed_names(), *(unlisted_name for one in unlisted for unlisted_name in one.names)})
+        return next(iter(get_close_matches(name, names, 1, SIMILARITY)), "")

@@ -39,15 +39,15 @@ class Intake(Section, title="intake"):
 
     intake_smtp_listen = Places(
         "127.0.0.1:2525", "Where a node takes mail by SMTP, as host:port or unix:/path.",
-        ours=True, since="", listed=False, in_effect=True,
+        ours=True, since="", in_effect=True,
     )  # fmt: skip
     intake_lmtp_listen = Places(
         "", "Where a node takes mail by LMTP, as host:port or unix:/path.",
-        ours=True, since="", listed=False, in_effect=True,
+        ours=True, since="", in_effect=True,
     )  # fmt: skip
     intake_password_maps = Tables(
         "", "Tables with the password of each user who may log in, or what intake.passwords.hash_password makes of it.",
-        ours=True, since="", listed=False, in_effect=True,
+        ours=True, since="", in_effect=True,
     )  # fmt: skip
     smtpd_banner = Text(
         "$myhostname ESMTP $mail_name", "What follows the 220 of the greeting.",

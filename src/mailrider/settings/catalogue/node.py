@@ -52,11 +52,11 @@ class Node(Section, title="stand-alone node"):
     )  # fmt: skip
     retry_jitter = Count(
         "0", "Per cent of the pause before a retry that are added at random; 0 keeps to the schedule of qmgr(8).",
-        most=100, ours=True, since="", listed=False, in_effect=True,
+        most=100, ours=True, since="", in_effect=True,
     )  # fmt: skip
     default_destination_rate = MessageRate(
         "", "How many messages go to one destination in a time, evenly spaced; empty: any number.",
-        ours=True, since="", listed=False, in_effect=True,
+        ours=True, since="", in_effect=True,
     )  # fmt: skip
     transport_destination_rate = MessageRate(
         "$default_destination_rate", "How many messages go to one destination in a time, for one service.",
@@ -64,7 +64,7 @@ class Node(Section, title="stand-alone node"):
     )  # fmt: skip
     default_transport_rate = MessageRate(
         "", "How many messages go over one service in a time, evenly spaced; empty: any number.",
-        ours=True, since="", listed=False, in_effect=True,
+        ours=True, since="", in_effect=True,
     )  # fmt: skip
     transport_transport_rate = MessageRate(
         "$default_transport_rate", "How many messages go over a service in a time, for one service.",
@@ -73,22 +73,22 @@ class Node(Section, title="stand-alone node"):
     rates_count_null_sender = Flag(
         "no", "Whether mail from the null sender (bounces, notices, reports) counts for the rates, and waits for them; it "
         "always does where a service has a rate delay as well.",
-        ours=True, since="", listed=False, in_effect=True,
+        ours=True, since="", in_effect=True,
     )  # fmt: skip
     destination_group = Choice(
         "none", "What destinations share to be limited as one: with mx, those that have the same exchangers share one "
         "window and one rate.",
-        of=("none", "mx"), ours=True, since="", listed=False, in_effect=True,
+        of=("none", "mx"), ours=True, since="", in_effect=True,
     )  # fmt: skip
     deliveries_limit = Count(
         "2000", "How many deliveries of one service may be under way at once, where master.cf does not say.",
-        least=1, ours=True, since="", listed=False, in_effect=True,
+        least=1, ours=True, since="", in_effect=True,
     )  # fmt: skip
     shutdown_grace_time = Seconds(
         "30s", "How long deliveries that are under way may go on when the node stops.",
-        least=0, ours=True, since="", listed=False, in_effect=True,
+        least=0, ours=True, since="", in_effect=True,
     )  # fmt: skip
     log_destination = Choice(
         "stderr", "Where the log goes where maillog_file is empty.",
-        of=("stderr", "syslog"), ours=True, since="", listed=False, in_effect=True,
+        of=("stderr", "syslog"), ours=True, since="", in_effect=True,
     )  # fmt: skip
