@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from mailrider.content.whole_address import write_orcpt
 from mailrider.errors import QueueRefused, WrongUsage
 from mailrider.events import Observer, Warned
 from mailrider.intake.dates import date_now
@@ -288,7 +289,8 @@ class Node:
         if not all(addresses):
             raise WrongUsage("a recipient is empty")
         completion = self.works.submitter.completion
-        return tuple(Recipient(completion.whole(address), notify=notify) for address in addresses)
+        whole = [completion.whole(address) for address in addresses]
+        return tuple(Recipient(address, orcpt=write_orcpt(address), notify=notify) for address in whole)
 
 
 def open_spool(settings: Settings, journal: Journal) -> Spool:

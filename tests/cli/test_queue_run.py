@@ -105,6 +105,9 @@ def test_a_list_as_json(queue: Queue) -> None:
     [
         (["--domain", "C.example"], [0, 1]),
         (["--sender", ""], [1]),
+        (["--sender", "<>"], [1]),
+        (["--sender", "Mailer-Daemon"], [1]),
+        (["--sender", "<A@example.com>", "--domain", "d.example"], [2]),
         (["--sender", "a@example.com", "--domain", "d.example"], [2]),
         (["--recipient", "b@b.example"], [0]),
         (["--reason", "connection REFUSED"], [2]),

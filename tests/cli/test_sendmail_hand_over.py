@@ -135,3 +135,12 @@ def test_who_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "queue.db").touch()
     assert is_forbidden(str(tmp_path))
     assert asked[-1] == f"{tmp_path}/queue.db"
+
+
+def test_who_may_not_write_to_the_queue_has_no_door_of_his_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}/queue\n")
+    monkeypatch.setattr(sendmail_run, "is_forbidden", lambda place: True)
+    assert run_sendmail(["-C", str(tmp_path), "-bs"]) == 77
+    assert "may not write to the queue" in capsys.readouterr().err

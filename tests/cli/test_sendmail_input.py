@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrider.cli.sendmail_input import LINE_OCTETS, SubmittedText, TooLarge
+from mailrider.cli.sendmail_input import HEADER_LIMIT_OCTETS, LINE_OCTETS, SubmittedText, TooLarge
 
 
 def read(octets: bytes, *, dot_ends: bool = True, limit_octets: int = 0) -> tuple[list[bytes], bytes]:
@@ -66,3 +66,14 @@ def test_every_line_of_any_text_is_ended(octets: bytes) -> None:
     assert body.endswith(b"\r\n")
     assert b"\r" not in body.replace(b"\r\n", b"")
     assert b"\n" not in body.replace(b"\r\n", b"")
+
+
+def test_a_header_that_does_not_end_is_refused() -> None:
+    fields = (b"A: " + b"b" * 900 + b"\n") * (HEADER_LIMIT_OCTETS // 900)
+    with pytest.raises(TooLarge, match="header"):
+        read(fields + b"Bcc: secret\n\nbody\n")
+    with pytest.raises(TooLarge, match="header"):
+        read(b"A: " + b"b" * HEADER_LIMIT_OCTETS + b"\nBcc: secret\n\nbody\n")
+    found, body = read(b"A: b\n" + b"text without an empty line\n" * (HEADER_LIMIT_OCTETS // 20) + b"Bcc: text\n")
+    assert found == [b"A: b\r\n"]
+    assert body.endswith(b"Bcc: text\r\n")

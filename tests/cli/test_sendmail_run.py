@@ -97,6 +97,12 @@ def test_a_name_on_the_command_line_goes_first(site: Site, monkeypatch: pytest.M
     assert message.envelope.sender == "x@y.example"
 
 
+def test_what_a_recipient_was_called_is_told_in_utf8(site: Site) -> None:
+    site.send(b"\n", "jürgen@b.example", "b@b.example")
+    ((message, _),) = site.kept()
+    assert [one.orcpt for one in message.envelope.recipients] == ["utf-8;jürgen@b.example", ""]
+
+
 def test_eight_bit_labels_and_utf8(site: Site) -> None:
     site.send(b"Content-Transfer-Encoding: 8bit\n\n\xc3\xa4\n", "b@b.example")
     site.send(b"\n\xc3\xa4\n", "-B", "8BITMIME", "b@b.example")

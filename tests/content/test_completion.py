@@ -15,6 +15,7 @@ from mailrider.content.completion import (
     Origin,
     complete_header,
     find_recipients,
+    is_all_header,
     read_addresses,
     split_fields,
     write_phrase,
@@ -68,6 +69,22 @@ def test_other_fields_with_such_a_name_do_not_tell() -> None:
     assert b"\r\nMessage-Id: " in added
     assert b"\r\nDate: " in added
     assert b"\r\nFrom: " in added
+
+
+@pytest.mark.parametrize(
+    ("beginning", "goes_on"),
+    [
+        (b"A: b\r\n", True),
+        (b"A: b\r\n more\r\nC: d", True),
+        (b"A: b\r\nhalf a na", True),
+        (b"A: b\r\nno field\r\n", False),
+        (b"A: b\r\nno field\r\nB", False),
+        (b"no field", False),
+        (b"", False),
+    ],
+)
+def test_whether_a_header_goes_on(beginning: bytes, goes_on: bool) -> None:
+    assert is_all_header(beginning) is goes_on
 
 
 def test_the_null_sender_is_mailer_daemon() -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailrider.intake.heading import HEADER_LIMIT_OCTETS
+from mailrider.intake.message import HEADER_TOO_LARGE
 from mailrider.intake.terms import Verdict
 from mailrider.model.request import BodyType, Notify, Transport
 
@@ -217,6 +219,16 @@ def test_a_message_beyond_the_limit_is_dropped_and_refused_at_its_end() -> None:
     assert talk.send(b"x\r\n")[-1].startswith("250")
 
 
+def test_a_header_that_does_not_end_is_refused() -> None:
+    talk = Talk(TERMS._replace(message_size_limit=0))
+    talk.envelope()
+    talk.say("DATA")
+    for _ in range(HEADER_LIMIT_OCTETS // 900):
+        talk.feed(b"A: " + b"b" * 900 + b"\r\n")
+    assert talk.say("Bcc: secret", "", "body", ".") == [HEADER_TOO_LARGE]
+    assert not talk.door.taken
+
+
 def test_a_message_that_goes_in_circles() -> None:
     talk = Talk(TERMS._replace(hop_limit=3))
     assert talk.send(2 * b"Received: x\r\n" + TEXT)[-1].startswith("250")
@@ -352,7 +364,7 @@ def encode(text: str) -> str:
     "lines",
     [
         [f"AUTH PLAIN {encode(chr(0) + 'joe' + chr(0) + 'secret')}"],
-        ["AUTH PLAIN", encode("x" + chr(0) + "joe" + chr(0) + "secret")],
+        ["AUTH PLAIN", encode("joe" + chr(0) + "joe" + chr(0) + "secret")],
         ["AUTH LOGIN", encode("joe"), encode("secret")],
         [f"auth login {encode('joe')}", encode("secret")],
     ],
@@ -387,7 +399,8 @@ def test_who_is_not_believed_does_not_relay(answer: bool | None, code: str) -> N
     ("lines", "code"),
     [
         (["AUTH CRAM-MD5"], "535"), (["AUTH PLAIN !!"], "501"), (["AUTH PLAIN =x"], "501"), (["AUTH"], "501"),
-        (["AUTH PLAIN ="], "535"), (["AUTH LOGIN", "*"], "501"), (["AUTH LOGIN", "?"], "501"),
+        (["AUTH PLAIN ="], "535"), (["AUTH PLAIN", encode("x" + chr(0) + "joe" + chr(0) + "secret")], "535"),
+        (["AUTH LOGIN", "*"], "501"), (["AUTH LOGIN", "?"], "501"),
         (["AUTH LOGIN", encode("joe"), encode("a\0b")], "535"), (["AUTH PLAIN", "x" * 20_000], "500"),
     ],
 )  # fmt: skip

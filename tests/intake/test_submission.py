@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailrider.content.canonical import canonicalize
 from mailrider.content.whole_address import Completion
+from mailrider.errors import WrongUsage
+from mailrider.intake.heading import HEADER_LIMIT_OCTETS
 from mailrider.intake.submission import Submitter, complete_submission
 
 from .scene import DATE
@@ -36,3 +39,11 @@ def test_what_is_there_stays() -> None:
 @given(st.binary(max_size=300).map(canonicalize), st.integers(0, 300))
 def test_pieces_change_nothing(text: bytes, place: int) -> None:
     assert complete(text[:place], text[place:]) == complete(text)
+
+
+def test_a_header_without_end_is_refused_and_a_body_without_beginning_is_not() -> None:
+    fields = [b"A: " + b"b" * 900 + b"\r\n"] * (HEADER_LIMIT_OCTETS // 900)
+    with pytest.raises(WrongUsage, match="header of the message is larger than 1048576 octets"):
+        complete(*fields, b"Bcc: secret\r\n\r\nbody\r\n")
+    text = [b"Subject: x\r\n", *([b"b" * 900 + b"\r\n"] * (HEADER_LIMIT_OCTETS // 900)), b"Bcc: text\r\n"]
+    assert complete(*text).endswith(b"\r\nBcc: text\r\n")

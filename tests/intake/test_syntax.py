@@ -36,6 +36,7 @@ from mailrider.model.address import quote_local_part
         ('<"a>b"@c> RET=FULL', "a>b@c", " RET=FULL"),
         ("<a@[192.0.2.1]>", "a@[192.0.2.1]", ""),
         ("<a@[IPv6:2001:db8::1]>", "a@[IPv6:2001:db8::1]", ""),
+        ("<a@1.example>", "a@1.example", ""),
         ("<a@b.>", "a@b", ""),
         ("<a..b@c>", "a..b@c", ""),
         ("<ä@ö.example>", "ä@ö.example", ""),
@@ -50,7 +51,8 @@ def test_addresses(text: str, address: str, rest: str) -> None:
     [
         "", "<", ">", "<a@b", "a@b>", "<a b@c>", "<a@b c>", "<a@b@c>", "<@b>", "<a@>", "<a@.b>", "<a@b..c>", '<"a@b>', '<""@b>',
         "<a@b>x", "<a@b\x07>", "<a@" + 64 * "x" + ">", "<a@[b>", "<a@b,c@d>", "<" + 2000 * "a" + "@b>",
-        "<(x)a@b>", "<a\udc80@b>",
+        "<(x)a@b>", "<a\udc80@b>", "<a@192.0.2.1>", "<a@1.2.3>", "<a@[bogus]>", "<a@[]>", "<a@[IPv6:x]>",
+        "<a@" + "x." * 128 + "example>",
     ],
 )  # fmt: skip
 def test_what_is_no_address(text: str) -> None:

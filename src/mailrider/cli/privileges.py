@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mailrider.errors import WrongConfiguration
 from mailrider.settings.catalogue import Catalogue
+from mailrider.spool.bell import NAME as BELL_NAME
 from mailrider.spool.opening import refuse_foreign_folder
 
 NOBODY = "nobody"
@@ -63,7 +64,7 @@ def make_folder(folder: Path, owner: Owner | None, title: str = QUEUE) -> None:
 def _give(folder: Path, owner: Owner) -> None:
     """Symbolic links are not followed: a link in the queue must not give /etc/shadow away."""
     os.chown(folder, owner.user_id, owner.group_id, follow_symlinks=False)
-    names = ("queue.db", "queue.db-wal", "queue.db-shm", "content", "maildrop")
+    names = ("queue.db", "queue.db-wal", "queue.db-shm", "content", "maildrop", BELL_NAME)
     for name in names:
         path = folder / name
         if not path.is_symlink() and path.exists():

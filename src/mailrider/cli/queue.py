@@ -27,7 +27,7 @@ def choice_options(command: F) -> F:
     for option in (
         click.argument("ids", nargs=-1, metavar="[ID]..."),
         click.option("--domain", metavar="DOMAIN", help="Messages with a recipient in this domain."),
-        click.option("--sender", metavar="ADDR", help="Messages from this envelope sender; '' is the null sender."),
+        click.option("--sender", metavar="ADDR", help="Messages from this envelope sender; <> is the null sender."),
         click.option("--recipient", metavar="ADDR", help="Messages with this recipient left."),
         click.option("--reason", metavar="TEXT", help="Messages deferred last with this in status code and text."),
         click.option("--older", metavar="TIME", help="Messages that came longer ago: 30m, 4h, 2d."),

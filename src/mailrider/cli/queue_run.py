@@ -21,6 +21,7 @@ from mailrider.cli.queue_text import (
     postqueue_lines,
     tell_when,
 )
+from mailrider.content.whole_address import NULL_SENDER_NAME
 from mailrider.errors import WrongUsage
 from mailrider.exit_codes import EX_OK, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
@@ -71,7 +72,10 @@ def make_selection(choice: Choice, *, without: Selection | None) -> Selection:
     ids = tuple(one for one in choice["ids"] if one != EVERYTHING)
     everything = choice["everything"] or len(ids) < len(choice["ids"])
     before = None if choice["older"] is None else time.time() - read_age(choice["older"])
-    chosen = Selection(ids, choice["domain"], choice["sender"], False, choice["recipient"], choice["reason"], before)
+    sender, recipient = (_read_address(choice[name]) for name in ("sender", "recipient"))
+    if sender is not None and sender.upper() == NULL_SENDER_NAME:
+        sender = ""  # as lists show it
+    chosen = Selection(ids, choice["domain"], sender, False, recipient, choice["reason"], before)
     if everything and chosen != Selection():
         raise WrongUsage("--all leaves nothing to choose from: give it alone")
     if everything:
@@ -81,6 +85,11 @@ def make_selection(choice: Choice, *, without: Selection | None) -> Selection:
             raise WrongUsage("which messages? give IDs, --domain, --sender, --recipient, --reason, --older or --all")
         return without
     return chosen
+
+
+def _read_address(text: str | None) -> str | None:
+    """An address that may stand in angle brackets."""
+    return text[1:-1] if text is not None and text.startswith("<") and text.endswith(">") else text
 
 
 def read_age(text: str) -> float:

@@ -3,7 +3,7 @@
 The text comes out in canonical form (`content.canonical`), the header apart from the body, the body in pieces, so that a large
 message is never in memory as a whole.
 
-What can go wrong: `TooLarge` once more than `limit_octets` have come in.
+What can go wrong: `TooLarge` once more than `limit_octets` have come in, or a header does not come to its end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from mailrider.content.canonical import Canonicalizer
-from mailrider.content.completion import split_fields
+from mailrider.content.completion import is_all_header, split_fields
 from mailrider.errors import MailriderError
 
 LINE_OCTETS = 64 * 1024
@@ -23,14 +23,14 @@ PIECE_OCTETS = 64 * 1024
 """How much of the body is handed on at once."""
 
 HEADER_LIMIT_OCTETS = 1024 * 1024
-"""What stands beyond this is taken for the body: ten times the `header_size_limit` of one field."""
+"""A larger header is refused: ten times the `header_size_limit` of one field."""
 
 _MAILBOX_LINE = re.compile(rb">*From ")
 _DOT_LINES = (b".\n", b".\r\n", b".")
 
 
 class TooLarge(MailriderError):
-    """The message is larger than `message_size_limit`."""
+    """The message is larger than `message_size_limit`, or its header than `HEADER_LIMIT_OCTETS`."""
 
 
 def read_lines(stream: BinaryIO, *, dot_ends: bool) -> Iterator[bytes]:
@@ -61,7 +61,12 @@ class SubmittedText:
         self._is_at_end = True
         for line in self._lines:
             header.append(self._take(line))
-            if not line.strip(b"\r\n") or self._size_octets > HEADER_LIMIT_OCTETS:
+            if not line.strip(b"\r\n"):
+                self._is_at_end = False
+                break
+            if self._size_octets > HEADER_LIMIT_OCTETS:
+                if is_all_header(b"".join(header)):
+                    raise TooLarge("message header too big")  # a guess where it ends could show a Bcc to everybody
                 self._is_at_end = False
                 break
         if self._is_at_end:

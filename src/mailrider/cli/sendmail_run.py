@@ -21,10 +21,10 @@ from mailrider.content.completion import (
     find_recipients,
     read_addresses,
 )
-from mailrider.content.whole_address import make_completion
+from mailrider.content.whole_address import make_completion, write_orcpt
 from mailrider.dsn.wrap import format_date
 from mailrider.errors import SpoolTrouble, WrongUsage
-from mailrider.exit_codes import EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE
+from mailrider.exit_codes import EX_NOPERM, EX_OK, EX_TEMPFAIL, EX_UNAVAILABLE
 from mailrider.machine import choose_configuration, read_settings
 from mailrider.model.printable import make_printable
 from mailrider.model.request import BodyType, Envelope, Recipient
@@ -54,6 +54,9 @@ def run_sendmail(arguments: Sequence[str]) -> int:
 
             return list_as_postqueue(settings)
         case Mode.STAND_ALONE:
+            if is_forbidden(settings.queue_directory):
+                text = "-bs: this user may not write to the queue; speak SMTP to the node instead"
+                return _fail(_who_calls()[0], text, EX_NOPERM)
             from mailrider.cli.sendmail_stand_alone import run_stand_alone
 
             return run_stand_alone(chosen, options.overrides)
@@ -127,7 +130,7 @@ def _make_envelope(settings: Settings, options: SendmailOptions, text: Submitted
     label = finds_8bit_label(b"".join(text.fields))
     envelope = Envelope(
         completion.whole_sender(check_text("address", sender)),
-        tuple(Recipient(address, notify=options.notify) for address in unique.values()),
+        tuple(Recipient(one, orcpt=write_orcpt(one), notify=options.notify) for one in unique.values()),
         envid=check_text("-V", options.envid),
         ret=options.ret,
         body=BodyType.EIGHT_BIT if label and options.body is BodyType.UNKNOWN else options.body,

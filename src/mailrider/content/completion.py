@@ -74,6 +74,12 @@ def split_fields(header: bytes) -> tuple[list[bytes], bytes]:
     return fields, header[position:]
 
 
+def is_all_header(beginning: bytes) -> bool:
+    """Whether a header goes on to the end of what has come of a message, and perhaps behind it."""
+    fields, rest = split_fields(beginning)
+    return bool(fields) and b"\n" not in rest  # half a line may become a field
+
+
 def _lines(text: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(text):

@@ -98,6 +98,11 @@ def _last_index(tokens: list[Token], token: Token) -> int:
     return len(tokens) - 1 - tokens[::-1].index(token) if token in tokens else -1
 
 
+def write_orcpt(address: str) -> str:
+    """The ORCPT of a recipient whose mail begins its way here (RFC 6533 §3): one that is ASCII needs none of its own."""
+    return "" if address.isascii() else f"utf-8;{address}"
+
+
 WITHOUT_ORIGIN = Completion()
 """For those who know no domain to add."""
 

@@ -1,6 +1,7 @@
 """The header of a message on its way in: a Received field on top, what is missing at the end (smtpd(8), cleanup(8)).
 
-The header is gathered until its end is there, or `HEADER_LIMIT_OCTETS`; what stands beyond that is taken for the body.
+The header is gathered until its end is there.  A header of more than `HEADER_LIMIT_OCTETS` is refused; where so much has come
+that is no header, the body has begun without an empty line.
 """
 
 from __future__ import annotations

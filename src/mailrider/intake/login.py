@@ -39,8 +39,8 @@ def begin_login(mechanism: str, initial: bytes | None) -> Dialogue:
 def _plain(initial: bytes | None) -> Dialogue:
     response = initial if initial is not None else (yield b"")
     parts = response.split(b"\0")
-    if len(parts) != 3 or not parts[1]:
-        raise Malformed
+    if len(parts) != 3 or not parts[1] or parts[0] not in (b"", parts[1]):
+        raise Malformed  # nobody may act for somebody else (RFC 4616 §2)
     return _credentials(parts[1], parts[2])
 
 

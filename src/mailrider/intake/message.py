@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mailrider.content.completion import is_all_header
 from mailrider.intake.decoding import ChunkedText, DottedText
 from mailrider.intake.heading import HEADER_LIMIT_OCTETS, Heading, find_end
 
 TOO_LARGE = "552 5.3.4 Error: message file too big"
+HEADER_TOO_LARGE = "552 5.3.4 Error: message header too big"
 TOO_MANY_HOPS = "554 5.4.0 Error: too many hops"
 
 
@@ -96,8 +98,13 @@ class IncomingMessage:
             searched = len(self._gathered)
             self._gathered += text
             end = find_end(self._gathered, searched)
-            if end >= 0 or len(self._gathered) > HEADER_LIMIT_OCTETS:
-                self._begin(end if end >= 0 else len(self._gathered))
+            if end >= 0:
+                self._begin(end)
+            elif len(self._gathered) > HEADER_LIMIT_OCTETS:
+                if is_all_header(bytes(self._gathered)):
+                    self.refuse(HEADER_TOO_LARGE)  # a guess where it ends could show a Bcc to everybody
+                else:
+                    self._begin(len(self._gathered))
 
     def _begin(self, header_octets: int) -> None:
         gathered, self._gathered = bytes(self._gathered), bytearray()

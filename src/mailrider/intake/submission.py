@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mailrider.content.completion import Origin, complete_header, split_fields
+from mailrider.content.completion import Origin, complete_header, is_all_header, split_fields
 from mailrider.content.whole_address import Completion
+from mailrider.errors import WrongUsage
 from mailrider.intake.heading import HEADER_LIMIT_OCTETS, find_end
 
 
@@ -24,7 +25,7 @@ def complete_submission(
 ) -> Iterator[bytes]:
     """The text, canonical as it came, with its header completed; only the header is gathered.
 
-    An exception of `chunks` passes through.
+    An exception of `chunks` passes through.  Raises `WrongUsage` for a header that does not come to its end.
     """
     rest = iter(chunks)
     gathered = bytearray()
@@ -33,7 +34,11 @@ def complete_submission(
         searched = len(gathered)
         gathered += chunk
         end = find_end(gathered, searched)
-        if end >= 0 or len(gathered) > HEADER_LIMIT_OCTETS:
+        if end >= 0:
+            break
+        if len(gathered) > HEADER_LIMIT_OCTETS:
+            if is_all_header(bytes(gathered)):
+                raise WrongUsage(f"the header of the message is larger than {HEADER_LIMIT_OCTETS} octets")
             break
     header = bytes(gathered[:end]) if end >= 0 else bytes(gathered)
     fields, left = split_fields(header)

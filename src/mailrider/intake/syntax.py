@@ -13,9 +13,15 @@ import re
 from typing import NamedTuple
 
 from mailrider.model.request import BodyType, Notify
+from mailrider.resolver.hostname import is_valid_address
 
 ADDRESS_LIMIT_CHARACTERS = 1024
 """Four times what RFC 5321 §4.5.3.1.3 asks for."""
+
+DOMAIN_LIMIT_CHARACTERS = 255
+"""RFC 5321 §4.5.3.1.2."""
+
+IPV6_PREFIX = "ipv6:"
 
 ENVID_LIMIT_OCTETS = 100
 """RFC 3461 §4.4."""
@@ -32,6 +38,7 @@ _MAILBOX = rf"(?P<local>{_LOCAL})(?:@(?P<domain>{_DOMAIN}))?"
 _PATH = re.compile(rf"\s*<(?:(?:@[^\s<>:]+:)?{_MAILBOX})?>(?=\s|\Z)")
 _BARE_PATH = re.compile(rf"\s*{_MAILBOX}(?=\s|\Z)")
 _LABELS = re.compile(r"[^.]{1,63}(?:\.[^.]{1,63})*\.?")
+_NUMBERS = re.compile(r"[0-9.]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
@@ -97,13 +104,23 @@ def parse_path(text: str) -> tuple[str, str] | None:
         local = _QUOTED.sub(lambda quoted: _QUOTED_PAIR.sub(r"\1", quoted[1]), local)
     if domain is None:
         address = local
-    elif domain.startswith("[") or _LABELS.fullmatch(domain):
+    elif _is_domain(domain):
         address = f"{local}@{domain.removesuffix('.')}"
     else:
         return None
     if not local or len(address) > ADDRESS_LIMIT_CHARACTERS or _CONTROL.search(address):
         return None
     return address, text[match.end() :]
+
+
+def _is_domain(domain: str) -> bool:
+    """Whether mail could ever go there: a name, or a literal with an address in it (RFC 5321 §4.1.3)."""
+    if domain.startswith("["):
+        inside = domain[1:-1]
+        return is_valid_address(inside[len(IPV6_PREFIX) :] if inside[: len(IPV6_PREFIX)].lower() == IPV6_PREFIX else inside)
+    if len(domain) > DOMAIN_LIMIT_CHARACTERS or _NUMBERS.fullmatch(domain):
+        return False  # an address without brackets
+    return _LABELS.fullmatch(domain) is not None
 
 
 def parse_mail(text: str, offer: Offer) -> MailFrom | Wrong:

@@ -20,6 +20,11 @@ from mailrider.spool.spool import (
 NO_CHOICE = Selection()
 
 
+def _is_same(one: str, other: str) -> bool:
+    """Whether two addresses are the same but for the case of ASCII letters."""
+    return one.encode("utf-8", "surrogateescape").lower() == other.encode("utf-8", "surrogateescape").lower()
+
+
 class KeptContent:
     """The text of a message in memory, for as long as the message is there."""
 
@@ -76,7 +81,7 @@ class Kept:
             return selection.everything
         if selection.queue_ids and queue_id not in selection.queue_ids:
             return False
-        if selection.sender is not None and self.submission.envelope.sender != selection.sender:
+        if selection.sender is not None and not _is_same(self.submission.envelope.sender, selection.sender):
             return False
         before = selection.arrived_before_seconds
         if before is not None and self.arrival_seconds >= before:
@@ -84,7 +89,7 @@ class Kept:
         left, wanted = self.recipients.values(), selection.domain
         return (
             (wanted is None or any(domain_of(one.recipient.address) == wanted.lower() for one in left))
-            and (selection.recipient is None or any(one.recipient.address == selection.recipient for one in left))
+            and (selection.recipient is None or any(_is_same(one.recipient.address, selection.recipient) for one in left))
             and (selection.reason is None or any(_has_reason(one, selection.reason) for one in left))
         )
 

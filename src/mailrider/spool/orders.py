@@ -28,7 +28,7 @@ _SPREAD = """UPDATE recipient SET due = ? + place * ?
     WHERE recipient.message = turn.key AND due > ?"""
 
 _TO_RECIPIENT = """EXISTS (SELECT 1 FROM recipient AS a WHERE a.message = key AND
-    (a.address = ? OR instr(a.address, ?) = 1))"""
+    (lower(a.address) = lower(?) OR instr(lower(a.address), lower(?)) = 1))"""
 
 _WITH_REASON = """EXISTS (SELECT 1 FROM recipient AS l WHERE l.message = key AND l.latest IS NOT NULL AND
     instr(lower(json_extract(l.latest, '$.code') || ' ' || json_extract(l.latest, '$.text')), lower(?)))"""
@@ -55,7 +55,7 @@ def condition(selection: Selection) -> tuple[str, list[Any]]:
         parts.append("key IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(keys))
     if selection.sender is not None:
-        parts.append("sender = ?")
+        parts.append("lower(sender) = lower(?)")
         values.append(searchable(selection.sender))
     if selection.domain is not None:
         parts.append("EXISTS (SELECT 1 FROM recipient AS r WHERE r.message = key AND r.domain = ?)")

@@ -191,8 +191,8 @@ class Selection(NamedTuple):
     """Messages by what is given, all of which must fit.
 
     `domain`, `recipient` and `reason` are for messages of which a recipient that is left has this domain, is this address,
-    or was deferred last with a status code and text (`4.4.1 connect to ...`) that have this in them; ASCII letters have no
-    case there.
+    or was deferred last with a status code and text (`4.4.1 connect to ...`) that have this in them.  ASCII letters have no
+    case in all of these, nor in `sender`.
     `everything` alone means all messages; a selection that says nothing selects nothing.
     """
 
