@@ -82,6 +82,7 @@ def test_files_that_cannot_be_read_are_told_of_at_the_start() -> None:
             postfix.submit(["to@sink.test"])
             postfix.wait_for_log("to=<to@sink.test>")
             warning = 'warning: cannot load Certification Authority data, CAfile="/nonexistent"'
+            postfix.wait_for_log(warning)  # the supervisor's line; a worker may be quicker
             told = [line for line in postfix.log_text().splitlines() if warning in line]
             assert len(told) == 1, "not by every worker"
             assert "postfix/smtp[" in told[0]
