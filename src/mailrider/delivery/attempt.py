@@ -64,13 +64,7 @@ async def attempt(
     session.uses += 1
     progress.connection_use = session.uses
     session.queue_id = request.queue_id
-    limit = session.offered.size_limit_octets
-    # smtp(8) does not remember the limit with a connection that it keeps; the server itself will say no.
-    if limit and not reused and request.content.size_octets > limit:
-        await progress.fail_all(_too_large(request, session), session, last_server=is_last())
-        progress.had_complete_session = True
-        return DONE
-    if not reused and session.tls is not None and await _is_cut_in(session, progress, is_last):
+    if not reused and await _is_refused(session, progress, is_last):
         return DONE
     indexes = list(progress.ledger.open)
     progress.setup_seconds = progress.clock.wall_seconds()
@@ -84,25 +78,42 @@ async def attempt(
         await _submit_and_follow(transaction, session, progress, indexes)
     else:
         await session.connection.submit(transaction)
-    course = DONE
-    if reused and transaction.trouble is not None and not transaction.started:
-        session.uses -= 1
-        course = _take_back(transaction, session, progress)
-    elif isinstance(transaction, ChunkedTransaction) and transaction.bdat_failed:
-        progress.observer(Warned(f"host {session.peer} announces CHUNKING and does not understand BDAT", request.queue_id))
-        course = Course.NO_BDAT
-    else:
-        if isinstance(transaction, ChunkedTransaction) and transaction.bdat_taken:
-            session.bdat_proved = True
-        for warning in transaction.warnings:
-            progress.observer(Warned(warning))
-        if profile.dsn_fallback and session.offered.dsn and refuses_dsn(transaction):
-            text = f"host {session.peer} announces DSN and refuses its parameters: trying again without them"
-            progress.observer(Warned(text, request.queue_id))
-            course = Course.NO_DSN
-        await _account(transaction, session, progress, indexes, is_last, spares=course is Course.NO_DSN)
+    course = _choose_course(transaction, session, progress, reused=reused)
+    if course is DONE or course is Course.NO_DSN:
+        await _account(transaction, session, progress, indexes, is_last, spares=course is not DONE)
     progress.setup_seconds = 0.0
     return course
+
+
+async def _is_refused(session: Session, progress: Progress, is_last: Callable[[], bool]) -> bool:
+    """Whether the message cannot go over this new session, before anything is said."""
+    limit, request = session.offered.size_limit_octets, progress.request
+    # smtp(8) does not remember the limit with a connection that it keeps; the server itself will say no.
+    if limit and request.content.size_octets > limit:
+        await progress.fail_all(_too_large(request, session), session, last_server=is_last())
+        progress.had_complete_session = True
+        return True
+    return session.tls is not None and await _is_cut_in(session, progress, is_last)
+
+
+def _choose_course(transaction: Transaction, session: Session, progress: Progress, *, reused: bool) -> Course:
+    """What has become of the transaction as a whole."""
+    profile, queue_id = progress.profile, progress.request.queue_id
+    if reused and transaction.trouble is not None and not transaction.started:
+        session.uses -= 1
+        return _take_back(transaction, session, progress)
+    if isinstance(transaction, ChunkedTransaction):
+        if transaction.bdat_failed:
+            progress.observer(Warned(f"host {session.peer} announces CHUNKING and does not understand BDAT", queue_id))
+            return Course.NO_BDAT
+        session.bdat_proved = session.bdat_proved or transaction.bdat_taken
+    for warning in transaction.warnings:
+        progress.observer(Warned(warning))
+    if profile.dsn_fallback and session.offered.dsn and refuses_dsn(transaction):
+        text = f"host {session.peer} announces DSN and refuses its parameters: trying again without them"
+        progress.observer(Warned(text, queue_id))
+        return Course.NO_DSN
+    return DONE
 
 
 def _take_back(transaction: Transaction, session: Session, progress: Progress) -> Course:
