@@ -57,3 +57,4 @@ def test_a_few_that_came_twice_are_allowed_and_no_more() -> None:
     assert judge(accepted, copies, set(), {LIFE: 1.5}, 60.0).is_good
     copies["3"] = twice
     assert not judge(accepted, copies, set(), {LIFE: 1.5}, 60.0).is_good
+    assert judge(accepted, copies, set(), {LIFE: 1.5, "another": 1.5}, 60.0).is_good, "two for each kill, where there are few"
